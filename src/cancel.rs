@@ -1,0 +1,264 @@
+//! One operation's right to go on: its deadline, its cancel token, and its caller's tick.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind, Result};
+
+/// How often a caller's tick is called while an operation waits or runs.
+pub const TICK: Duration = Duration::from_millis(20);
+
+/// Why an operation has to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    Cancelled,
+    TimedOut,
+}
+
+/// What a caller lends to an operation so that it hears of it while it is under way. Both run on the calling thread.
+pub trait Caller {
+    /// Called about every [`TICK`] while the operation waits or runs; `true` cancels it.
+    fn tick(&self) -> bool {
+        false
+    }
+
+    /// Called before the operation first waits or turns out to be long; a place to give up a lock of the caller's.
+    fn before_wait(&self) {}
+}
+
+/// One operation: everything that may end it early. It lives on the stack of the call.
+pub struct Op<'a> {
+    deadline: Option<Instant>,
+    token: Option<CancelToken>,
+    caller: Option<&'a dyn Caller>,
+    ticked: Cell<Option<Instant>>,
+    stopped: Cell<Option<Stop>>,
+    timeout: Option<Duration>,
+}
+
+impl<'a> Op<'a> {
+    /// An operation that ends when it is done.
+    pub const fn unbounded() -> Self {
+        Op { deadline: None, token: None, caller: None, ticked: Cell::new(None), stopped: Cell::new(None), timeout: None }
+    }
+
+    /// An operation with the given bounds; the clock is read only when there is a timeout.
+    pub fn new(timeout: Option<Duration>, token: Option<CancelToken>, caller: Option<&'a dyn Caller>) -> Self {
+        let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
+        Op { deadline, token, caller, timeout, ..Op::unbounded() }
+    }
+
+    /// Whether anything can end the operation early, or somebody wants to hear of it.
+    #[inline]
+    pub fn is_watched(&self) -> bool {
+        self.deadline.is_some() || self.token.is_some() || self.caller.is_some()
+    }
+
+    /// The moment at which the operation has to be over.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Tells the caller that the operation is about to wait, or turned out to be long. May be called any number of times.
+    pub fn before_wait(&self) {
+        if let Some(caller) = self.caller {
+            caller.before_wait();
+        }
+    }
+
+    /// Looks at token, deadline and tick, and remembers the reason for [`Op::stopped`].
+    pub fn poll(&self) -> Option<Stop> {
+        let stop = self.judge();
+        if stop.is_some() {
+            self.stopped.set(stop);
+        }
+        stop
+    }
+
+    fn judge(&self) -> Option<Stop> {
+        if self.token.is_some_and(|t| t.is_cancelled()) {
+            return Some(Stop::Cancelled);
+        }
+        if self.deadline.is_none() && self.caller.is_none() {
+            return None;
+        }
+        let now = Instant::now();
+        if self.deadline.is_some_and(|d| now >= d) {
+            return Some(Stop::TimedOut);
+        }
+        self.tick(now).then_some(Stop::Cancelled)
+    }
+
+    fn tick(&self, now: Instant) -> bool {
+        let Some(caller) = self.caller else { return false };
+        match self.ticked.get() {
+            Some(last) if now.duration_since(last) < TICK => false,
+            None => {
+                self.ticked.set(Some(now));
+                false
+            }
+            Some(_) => {
+                self.ticked.set(Some(now));
+                caller.tick()
+            }
+        }
+    }
+
+    /// The reason that the last [`Op::poll`] with one gave.
+    pub fn stopped(&self) -> Option<Stop> {
+        self.stopped.get()
+    }
+
+    /// How long one sleep of this operation may last: until its deadline, and no longer than it takes to notice a cancellation.
+    pub fn slice(&self, longest: Duration) -> Duration {
+        let longest = if self.token.is_some() || self.caller.is_some() { longest.min(TICK / 2) } else { longest };
+        match self.deadline {
+            Some(d) => longest.min(d.saturating_duration_since(Instant::now())),
+            None => longest,
+        }
+    }
+
+    /// The error for an operation that had to stop while doing `what`.
+    pub fn stop_error(&self, stop: Stop, what: &str) -> Error {
+        match (stop, self.timeout) {
+            (Stop::Cancelled, _) => Error::new(Kind::Cancelled, format!("{what}: cancelled by the caller")),
+            (Stop::TimedOut, Some(t)) => Error::new(Kind::Timeout, format!("{what}: the timeout of {t:?} passed")),
+            (Stop::TimedOut, None) => Error::new(Kind::Timeout, format!("{what}: the deadline passed")),
+        }
+    }
+
+    /// Fails when the operation has to stop already.
+    pub fn check(&self, what: &str) -> Result<()> {
+        match if self.token.is_some() || self.deadline.is_some() { self.poll() } else { None } {
+            Some(stop) => Err(self.stop_error(stop, what)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A switch that ends every operation that was given it, from any thread and also from a signal handler.
+///
+/// A token is a number (slot and generation) over memory that is never freed: using a freed token touches nothing. The bits of a
+/// slot are `generation << 2 | cancelled << 1 | taken`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CancelToken(u64);
+
+const CHUNK: usize = 256;
+const CHUNKS: usize = 256;
+const TAKEN: u64 = 1;
+const CANCELLED: u64 = 2;
+const GENERATION: u64 = 4;
+
+type Chunk = [AtomicU64; CHUNK];
+type OnceRef = once_cell::race::OnceRef<'static, Chunk>;
+static TABLE: [OnceRef; CHUNKS] = [const { OnceRef::new() }; CHUNKS];
+
+impl CancelToken {
+    /// A new token, not cancelled.
+    ///
+    /// # Errors
+    /// [`Kind::TooBig`] when 65,536 tokens exist already: free those that are no longer needed.
+    pub fn new() -> Result<Self> {
+        (0..CHUNKS)
+            .find_map(|index| claim(chunk(index), index))
+            .ok_or_else(|| Error::new(Kind::TooBig, format!("cancel token: all {} are in use; free the ones no longer needed", CHUNK * CHUNKS)))
+    }
+
+    /// The token as a number for the C ABI.
+    pub fn to_raw(self) -> u64 {
+        self.0
+    }
+
+    /// The token behind a number; `None` for a number that is no live token.
+    pub fn from_raw(raw: u64) -> Option<Self> {
+        let token = CancelToken(raw);
+        token.cell().filter(|cell| token.owns(cell.load(Ordering::Acquire))).map(|_| token)
+    }
+
+    /// Ends every operation that runs or starts with this token. Safe in a signal handler; without effect on a freed token.
+    pub fn cancel(self) {
+        self.update(|bits| bits | CANCELLED);
+    }
+
+    /// Makes a cancelled token usable again.
+    pub fn reset(self) {
+        self.update(|bits| bits & !CANCELLED);
+    }
+
+    /// Gives the token back; every copy of it becomes ineffective. Freeing twice is harmless.
+    pub fn free(self) {
+        self.update(|bits| (bits & !(CANCELLED | TAKEN)).wrapping_add(GENERATION));
+    }
+
+    /// Whether the token has been cancelled.
+    #[inline]
+    pub fn is_cancelled(self) -> bool {
+        self.cell().is_some_and(|cell| {
+            let bits = cell.load(Ordering::Relaxed);
+            self.owns(bits) && bits & CANCELLED != 0
+        })
+    }
+
+    fn owns(self, bits: u64) -> bool {
+        bits & TAKEN != 0 && (bits / GENERATION) as u32 as u64 == self.0 >> 16 & 0xFFFF_FFFF
+    }
+
+    fn update(self, change: impl Fn(u64) -> u64) {
+        if let Some(cell) = self.cell() {
+            let _ = cell.fetch_update(Ordering::AcqRel, Ordering::Acquire, |bits| self.owns(bits).then(|| change(bits)));
+        }
+    }
+
+    fn cell(self) -> Option<&'static AtomicU64> {
+        let index = (self.0 & 0xFFFF) as usize;
+        existing(index / CHUNK).map(|chunk| &chunk[index % CHUNK])
+    }
+}
+
+fn claim(chunk: &'static Chunk, index: usize) -> Option<CancelToken> {
+    chunk.iter().enumerate().find_map(|(i, cell)| {
+        let bits = cell.load(Ordering::Relaxed);
+        let free = bits & TAKEN == 0;
+        let taken = free && cell.compare_exchange(bits, bits | TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        taken.then(|| CancelToken(((bits / GENERATION) & 0xFFFF_FFFF) << 16 | (index * CHUNK + i) as u64))
+    })
+}
+
+fn existing(index: usize) -> Option<&'static Chunk> {
+    TABLE[index].get()
+}
+
+fn chunk(index: usize) -> &'static Chunk {
+    // Two threads may race here; the loser's chunk stays leaked, which is two kilobytes once.
+    existing(index).unwrap_or_else(|| {
+        let _ = TABLE[index].set(Box::leak(Box::new([const { AtomicU64::new(0) }; CHUNK])));
+        existing(index).expect("published just now")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_freed_token_is_dead_and_its_slot_is_used_again_under_another_number() {
+        let token = CancelToken::new().unwrap();
+        token.cancel();
+        assert!(token.is_cancelled());
+        token.free();
+        assert!(!token.is_cancelled() && CancelToken::from_raw(token.to_raw()).is_none());
+        let next = CancelToken::new().unwrap();
+        token.cancel();
+        assert!(!next.is_cancelled());
+        next.free();
+    }
+
+    #[test]
+    fn an_operation_stops_at_its_deadline_and_says_so() {
+        let op = Op::new(Some(Duration::ZERO), None, None);
+        assert_eq!(op.poll(), Some(Stop::TimedOut));
+        assert_eq!(op.check("test").unwrap_err().kind(), Kind::Timeout);
+        assert!(Op::unbounded().check("test").is_ok());
+    }
+}

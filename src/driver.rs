@@ -1,0 +1,213 @@
+//! The seam between keepwell and an engine: connect, prepare, bind, fetch, begin, commit. Everything above it is engine-neutral.
+
+pub mod sqlite;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+
+use crate::cancel::Op;
+use crate::error::{Error, Result};
+use crate::footprint::Footprint;
+use crate::rows::{Batch, Columns};
+use crate::value::Params;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The one connection that changes the database.
+    Writer,
+    /// A connection that the engine keeps from writing.
+    Reader,
+}
+
+/// How a transaction starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Takes the database's write lock at its first write. Another process may commit in between: then that write is a
+    /// [`crate::error::Kind::Conflict`] and the transaction must be run again.
+    Deferred,
+    /// Takes the write lock at once.
+    #[default]
+    Immediate,
+    /// Takes the write lock at once and, outside WAL mode, keeps readers of other processes out too.
+    Exclusive,
+}
+
+/// What a statement may do on the connection that prepares it. Checked by the engine while it prepares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permit {
+    /// Data and schema alone: the connection is shared, so nothing may change the connection itself or its transaction.
+    Shared,
+    /// Also settings, attached databases, temporary objects, and transactions by hand.
+    Everything,
+}
+
+/// What is known of a statement once it is prepared. Shared by all results of it.
+#[derive(Debug)]
+pub struct Plan {
+    /// The statement's text.
+    pub sql: Arc<str>,
+    pub footprint: Footprint,
+    pub columns: Arc<Columns>,
+    /// The name of each parameter with its prefix (`?NNN` included); `None` for a plain `?`.
+    pub parameters: Vec<Option<String>>,
+    /// Set once the text has been remembered for reports.
+    pub noticed: AtomicBool,
+}
+
+/// A statement that is prepared and in use on one connection. A number, so that nothing dangles when the connection goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+/// What one [`Connection::fetch`] ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetch {
+    /// The batch is full; there may be more rows.
+    More,
+    /// The statement has run to its end.
+    Done,
+}
+
+/// How much one fetch may put into a batch: it stops after the row that reaches either.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    pub rows: usize,
+    pub bytes: usize,
+}
+
+impl Limit {
+    /// No bound: for results that must be complete before they are answered.
+    pub const NONE: Limit = Limit { rows: usize::MAX, bytes: usize::MAX };
+}
+
+/// How a commit ended. An engine at the end of a network may not know.
+#[derive(Debug)]
+pub enum Commit {
+    /// The changes are durable to the degree that the configuration asks for.
+    Committed,
+    /// The transaction is gone and so are its changes.
+    RolledBack(Error),
+    /// The transaction is as it was and may be committed again.
+    StillOpen(Error),
+    /// Nobody can tell from here.
+    Unknown(Error),
+}
+
+/// What a write changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The key that the engine gave the row inserted last on this connection, 0 if there was none.
+    pub last_insert_id: i64,
+    /// The rows that the statement itself inserted, updated or deleted, without those of triggers and cascades.
+    pub rows_affected: i64,
+}
+
+/// How far the database's log has grown beyond the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Frames (pages) in the log.
+    pub frames: u32,
+    /// Frames of them that are in the database file already.
+    pub done: u32,
+}
+
+/// One database of one engine.
+pub trait Driver: Send + Sync {
+    /// Opens a connection and sets it up; waits for other processes no longer than `op` allows.
+    fn connect(&self, role: Role, op: &Op<'_>) -> Result<Box<dyn Connection>>;
+
+    /// Whether readers and the writer work side by side. Otherwise the pool is one connection.
+    fn concurrent_readers(&self) -> bool;
+
+    /// The log's state, for an engine that has one.
+    fn backlog(&self) -> Backlog;
+
+    /// What the database is called in messages.
+    fn name(&self) -> &str;
+
+    /// Closes what the driver itself keeps open. Called when every connection is closed.
+    fn close(&self);
+}
+
+/// One connection. Used by one thread at a time; never waits for another of its own store.
+pub trait Connection: Send {
+    /// Whether the statement is prepared already and free to use.
+    fn holds(&self, sql: &str) -> bool;
+
+    /// Prepares one statement, or finds it prepared, and takes it into use until [`Connection::finish`].
+    /// `keep` says whether it is worth keeping prepared afterwards.
+    fn prepare(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<Cursor>;
+
+    /// Prepares the first statement of `sql` and says where it ends; `None` when only blanks and comments are left.
+    fn prepare_first(&mut self, sql: &str, permit: Permit) -> Result<(Option<Cursor>, usize)>;
+
+    /// What is known of the statement.
+    fn plan(&self, cursor: Cursor) -> Result<&Arc<Plan>>;
+
+    /// Binds parameters and makes the statement ready to run from its start. With `borrow` the bytes are not copied:
+    /// the caller keeps them alive until [`Connection::finish`] or the next bind.
+    fn bind(&mut self, cursor: Cursor, params: Params<'_>, borrow: bool) -> Result<()>;
+
+    /// Runs the statement until it has filled `batch` up to `limit`, or to its end.
+    fn fetch(&mut self, cursor: Cursor, op: &Op<'_>, batch: &mut Batch, limit: Limit) -> Result<Fetch>;
+
+    /// Ends the use of the statement. Harmless for a cursor that is finished already.
+    fn finish(&mut self, cursor: Cursor);
+
+    /// Starts counting for [`Connection::changes`]; with `forget_last_insert` an earlier insert cannot pass for a later one.
+    fn count_from_here(&mut self, forget_last_insert: bool);
+
+    /// What the last statement since [`Connection::count_from_here`] changed.
+    fn changes(&self) -> Changes;
+
+    /// Lets the engine refuse every write, or lifts that again.
+    fn set_read_only(&mut self, read_only: bool) -> Result<()>;
+
+    /// Whether an explicit transaction is open.
+    fn in_transaction(&self) -> bool;
+
+    fn begin(&mut self, mode: Mode, op: &Op<'_>) -> Result<()>;
+    fn commit(&mut self) -> Commit;
+    fn rollback(&mut self) -> Result<()>;
+
+    /// Marks a point inside the transaction; `depth` tells nested ones apart.
+    fn savepoint(&mut self, depth: usize) -> Result<()>;
+    fn release(&mut self, depth: usize) -> Result<()>;
+    fn rollback_to(&mut self, depth: usize) -> Result<()>;
+
+    /// Called before the reads of one lease: makes sure that they see every commit that was done before this call.
+    fn enter(&mut self) -> Result<()>;
+
+    /// Called when a lease ends: finishes statements, rolls back what was left open, and says whether there was anything.
+    fn leave(&mut self) -> Result<Leave>;
+
+    /// Whether the connection keeps something that it should not keep for long while idle.
+    fn keeps_snapshot(&self) -> bool;
+
+    /// Gives up what an idle connection keeps to be faster next time, if it was not used since the last call (or at once, when
+    /// `now`). Says whether the connection keeps anything still.
+    fn rest(&mut self, now: bool) -> bool;
+
+    /// Copies what has been committed from the log into the database file, without waiting for anybody.
+    fn checkpoint(&mut self) -> Result<()>;
+
+    /// Whether the connection still works.
+    fn ping(&mut self) -> Result<()>;
+
+    /// A last chance to tidy up the database before the writer closes.
+    fn farewell(&mut self);
+}
+
+/// How a connection came back from a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// As it was lent.
+    Clean,
+    /// Something had been left open and was undone.
+    Reset,
+    /// It is not as it was opened and must not be lent again.
+    Spoilt,
+}

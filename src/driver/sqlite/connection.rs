@@ -1,0 +1,456 @@
+//! One SQLite connection behind the driver's seam.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+
+use super::bind::bind;
+use super::{brief, convert};
+use super::raw::{Failure, Raw, Statement, Step};
+use super::sentinel::Sentinel;
+use super::snapshot::Snapshot;
+use super::statements::Statements;
+use super::watch::Recorder;
+use crate::cancel::{Op, Stop};
+use crate::driver::{Changes, Commit, Connection, Cursor, Fetch, Leave, Limit, Mode, Permit, Plan, Role};
+use crate::error::{Error, Kind, Result};
+use crate::rows::{Batch, Columns};
+use crate::value::Params;
+
+/// What every connection of one database shares.
+pub struct Shared {
+    pub sentinel: Arc<Sentinel>,
+    /// Ends whatever runs when the store closes.
+    pub abort: Arc<AtomicBool>,
+    /// Numbers for [`Columns::id`].
+    pub ids: AtomicU64,
+    pub keep_snapshots: bool,
+    pub statement_cache: usize,
+}
+
+/// Field order matters: statements are finalized before the connection closes.
+pub struct SqliteConnection {
+    statements: Statements,
+    control: Control,
+    recorder: Arc<Recorder>,
+    shared: Arc<Shared>,
+    snapshot: Snapshot,
+    role: Role,
+    read_only: bool,
+    spoilt: bool,
+    counted_from: i64,
+    raw: Raw,
+}
+
+/// The statements that begin and end transactions, prepared once.
+struct Control {
+    begin: Statement,
+    begin_immediate: Statement,
+    begin_exclusive: Statement,
+    commit: Statement,
+    rollback: Statement,
+}
+
+impl Control {
+    fn prepare(raw: &mut Raw) -> Result<Control> {
+        let mut one = |sql: &str| -> Result<Statement> {
+            let (statement, _) = raw.prepare(sql, true).map_err(|failure| convert::error(failure, sql))?;
+            statement.ok_or_else(|| Error::new(Kind::Engine, format!("{sql}: no statement")))
+        };
+        Ok(Control {
+            begin: one("BEGIN")?,
+            begin_immediate: one("BEGIN IMMEDIATE")?,
+            begin_exclusive: one("BEGIN EXCLUSIVE")?,
+            commit: one("COMMIT")?,
+            rollback: one("ROLLBACK")?,
+        })
+    }
+}
+
+/// Steps a statement that returns nothing.
+fn run(raw: &mut Raw, statement: &mut Statement) -> std::result::Result<(), Failure> {
+    let result = match statement.step() {
+        Step::Failed(code) => Err(raw.failure(code)),
+        Step::Done | Step::Row => Ok(()),
+    };
+    statement.reset();
+    result
+}
+
+impl SqliteConnection {
+    /// Takes over a connection that is set up already.
+    pub fn new(mut raw: Raw, role: Role, shared: Arc<Shared>) -> Result<Self> {
+        let recorder = Recorder::install(raw.connection_mut()).map_err(|e| convert::from_rusqlite(e, "installing the authorizer"))?;
+        recorder.start(Permit::Everything);
+        let control = Control::prepare(&mut raw)?;
+        let statements = Statements::new(shared.statement_cache);
+        Ok(SqliteConnection {
+            statements,
+            control,
+            recorder,
+            shared,
+            snapshot: Snapshot::Released,
+            role,
+            read_only: role == Role::Reader,
+            spoilt: false,
+            counted_from: 0,
+            raw,
+        })
+    }
+
+    /// Prepares the first statement of `sql`; the offset is where the rest begins.
+    fn prepare_raw(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<(Option<Cursor>, usize)> {
+        refuse_nul(sql)?;
+        self.recorder.start(permit);
+        match self.raw.prepare(sql, keep) {
+            Ok((None, end)) => Ok((None, end)),
+            Ok((Some(statement), end)) => {
+                let plan = plan_of(&statement, sql[..end].into(), &self.recorder, &self.shared);
+                self.spoilt |= plan.footprint.session;
+                Ok((Some(self.statements.insert(statement, plan, keep)), end))
+            }
+            Err(failure) => Err(self.prepare_error(failure, sql)),
+        }
+    }
+
+    fn prepare_error(&self, failure: Failure, sql: &str) -> Error {
+        match self.recorder.refused() {
+            Some(reason) => {
+                let kind = if reason.contains("transaction calls") { Kind::Misuse } else { Kind::Unsupported };
+                Error::new(kind, format!("{}: {reason}", brief(sql))).with_engine(failure.primary, failure.extended)
+            }
+            None => convert::error(failure, &brief(sql)),
+        }
+    }
+
+    #[cold]
+    fn step_error(&mut self, cursor: Cursor, code: i32, op: &Op<'_>) -> Error {
+        let failure = self.raw.failure(code);
+        let sql = self.statements.peek(cursor).map_or_else(|_| "statement".to_string(), |entry| brief(&entry.plan.sql));
+        let error = self.failure_error(failure, &sql, op);
+        if let Ok(entry) = self.statements.get(cursor) {
+            entry.statement.reset();
+            entry.running = false;
+        }
+        error
+    }
+
+    /// The error for a failure during `op`: a lock that was not waited for to the end, or an interruption, has its reason there.
+    fn failure_error(&self, failure: Failure, what: &str, op: &Op<'_>) -> Error {
+        let ended_early = matches!(failure.primary, rusqlite::ffi::SQLITE_INTERRUPT | rusqlite::ffi::SQLITE_BUSY);
+        if ended_early && self.shared.abort.load(Ordering::Relaxed) {
+            return Error::new(Kind::Closed, format!("{what}: ended because the store is closing"));
+        }
+        match op.stopped().filter(|_| ended_early) {
+            Some(Stop::TimedOut) if failure.primary == rusqlite::ffi::SQLITE_BUSY => op
+                .stop_error(Stop::TimedOut, &format!("{what}: waiting for another process to release the database's lock"))
+                .with_engine(failure.primary, failure.extended)
+                .with_retry(crate::error::Retry::Statement),
+            Some(stop) => op.stop_error(stop, what).with_engine(failure.primary, failure.extended),
+            None => convert::error(failure, what),
+        }
+    }
+
+    fn control(&mut self, pick: impl FnOnce(&mut Control) -> &mut Statement, op: &Op<'_>, what: &str) -> Result<()> {
+        let statement = pick(&mut self.control);
+        let result = self.raw.watched(op, |raw| run(raw, statement));
+        result.map_err(|failure| self.failure_error(failure, what, op))
+    }
+
+    fn savepoint_command(&mut self, verb: &str, depth: usize) -> Result<()> {
+        let sql = format!("{verb} keepwell_{depth}");
+        self.recorder.start(Permit::Everything);
+        let (statement, _) = self.raw.prepare(&sql, false).map_err(|failure| convert::error(failure, &sql))?;
+        let mut statement = statement.ok_or_else(|| Error::new(Kind::Engine, format!("{sql}: no statement")))?;
+        let result = run(&mut self.raw, &mut statement).map_err(|failure| convert::error(failure, &sql));
+        self.recorder.finish(true);
+        result
+    }
+
+    fn release_snapshot(&mut self) {
+        if self.snapshot.is_held() {
+            self.snapshot = Snapshot::Released;
+            let _ = run(&mut self.raw, &mut self.control.commit);
+        }
+    }
+}
+
+impl Connection for SqliteConnection {
+    #[inline]
+    fn holds(&self, sql: &str) -> bool {
+        self.statements.holds(sql)
+    }
+
+    #[inline]
+    fn prepare(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<Cursor> {
+        if let Some(cursor) = self.statements.checkout(sql) {
+            return Ok(cursor);
+        }
+        let (cursor, end) = self.prepare_raw(sql, permit, keep)?;
+        let cursor = cursor.ok_or_else(|| Error::new(Kind::Sql, "no statement: the SQL is empty or only blanks and comments").at(Some(0)))?;
+        match self.only_blanks_after(sql, end, permit) {
+            Ok(()) => Ok(cursor),
+            Err(error) => {
+                self.statements.finish(cursor);
+                Err(error)
+            }
+        }
+    }
+
+    fn prepare_first(&mut self, sql: &str, permit: Permit) -> Result<(Option<Cursor>, usize)> {
+        self.prepare_raw(sql, permit, false)
+    }
+
+    #[inline]
+    fn plan(&self, cursor: Cursor) -> Result<&Arc<Plan>> {
+        self.statements.peek(cursor).map(|entry| &entry.plan)
+    }
+
+    #[inline]
+    fn bind(&mut self, cursor: Cursor, params: Params<'_>, borrow: bool) -> Result<()> {
+        let entry = self.statements.get(cursor)?;
+        if entry.running {
+            entry.statement.reset();
+            entry.running = false;
+        }
+        bind(&self.raw, entry, params, borrow)
+    }
+
+    #[inline]
+    fn fetch(&mut self, cursor: Cursor, op: &Op<'_>, batch: &mut Batch, limit: Limit) -> Result<Fetch> {
+        let SqliteConnection { raw, statements, recorder, shared, .. } = self;
+        let entry = statements.get(cursor)?;
+        let mut columns = entry.plan.columns.len();
+        batch.reset(columns);
+        entry.running = true;
+        let end = raw.watched(op, |_| loop {
+            match entry.statement.step() {
+                Step::Row if recorder.heard() || (batch.rows() == 0 && entry.statement.data_count() != columns) => {
+                    // SQLite prepared the statement anew inside step: what was known of it may be wrong.
+                    entry.plan = plan_of(&entry.statement, entry.plan.sql.clone(), recorder, shared);
+                    columns = entry.plan.columns.len();
+                    batch.reset(columns);
+                }
+                Step::Row => {}
+                other => break other,
+            }
+            if entry.statement.read_row(batch, columns).is_none() {
+                batch.abandon_row();
+                break Step::Failed(rusqlite::ffi::SQLITE_NOMEM);
+            }
+            batch.end_row();
+            if batch.rows() >= limit.rows || batch.byte_len() >= limit.bytes {
+                break Step::Row;
+            }
+        });
+        match end {
+            Step::Row => Ok(Fetch::More),
+            Step::Done => {
+                entry.statement.reset();
+                entry.running = false;
+                if recorder.heard() {
+                    entry.plan = plan_of(&entry.statement, entry.plan.sql.clone(), recorder, shared);
+                    batch.reset(entry.plan.columns.len());
+                }
+                Ok(Fetch::Done)
+            }
+            Step::Failed(code) => Err(self.step_error(cursor, code, op)),
+        }
+    }
+
+    #[inline]
+    fn finish(&mut self, cursor: Cursor) {
+        self.statements.finish(cursor);
+    }
+
+    fn count_from_here(&mut self, forget_last_insert: bool) {
+        self.counted_from = self.raw.total_changes();
+        if forget_last_insert {
+            self.raw.forget_last_insert();
+        }
+    }
+
+    fn changes(&self) -> Changes {
+        let (last_insert_id, changed) = self.raw.changes();
+        // SQLite leaves its count as it was when a statement is none that counts; its total then has not moved either.
+        let rows_affected = if self.raw.total_changes() == self.counted_from { 0 } else { changed };
+        Changes { last_insert_id, rows_affected }
+    }
+
+    fn set_read_only(&mut self, read_only: bool) -> Result<()> {
+        if self.role == Role::Reader || self.read_only == read_only {
+            return Ok(());
+        }
+        self.recorder.start(Permit::Everything);
+        let value = if read_only { "ON" } else { "OFF" };
+        let result = self.raw.connection().execute_batch(&format!("PRAGMA query_only = {value}"));
+        self.recorder.finish(true);
+        result.map_err(|e| convert::from_rusqlite(e, "PRAGMA query_only"))?;
+        self.read_only = read_only;
+        Ok(())
+    }
+
+    fn in_transaction(&self) -> bool {
+        !self.raw.autocommit() && !self.snapshot.is_held()
+    }
+
+    fn begin(&mut self, mode: Mode, op: &Op<'_>) -> Result<()> {
+        if self.snapshot.is_held() {
+            self.snapshot = Snapshot::Released;
+            return Ok(());
+        }
+        match mode {
+            Mode::Deferred => self.control(|c| &mut c.begin, op, "BEGIN"),
+            Mode::Immediate => self.control(|c| &mut c.begin_immediate, op, "BEGIN IMMEDIATE"),
+            Mode::Exclusive => self.control(|c| &mut c.begin_exclusive, op, "BEGIN EXCLUSIVE"),
+        }
+    }
+
+    fn commit(&mut self) -> Commit {
+        match self.control(|c| &mut c.commit, &Op::unbounded(), "COMMIT") {
+            Ok(()) => Commit::Committed,
+            Err(error) if self.raw.autocommit() => Commit::RolledBack(error),
+            Err(error) => Commit::StillOpen(error),
+        }
+    }
+
+    fn rollback(&mut self) -> Result<()> {
+        if self.raw.autocommit() {
+            return Ok(());
+        }
+        self.statements.finish_all();
+        self.control(|c| &mut c.rollback, &Op::unbounded(), "ROLLBACK")
+    }
+
+    fn savepoint(&mut self, depth: usize) -> Result<()> {
+        self.savepoint_command("SAVEPOINT", depth)
+    }
+
+    fn release(&mut self, depth: usize) -> Result<()> {
+        self.savepoint_command("RELEASE", depth)
+    }
+
+    fn rollback_to(&mut self, depth: usize) -> Result<()> {
+        self.savepoint_command("ROLLBACK TO", depth)
+    }
+
+    #[inline]
+    fn enter(&mut self) -> Result<()> {
+        if !self.shared.keep_snapshots || self.role != Role::Reader {
+            return Ok(());
+        }
+        let Some(now) = self.shared.sentinel.header() else { return Ok(()) };
+        if self.snapshot.serves(&now) {
+            return Ok(());
+        }
+        self.release_snapshot();
+        run(&mut self.raw, &mut self.control.begin).map_err(|failure| convert::error(failure, "BEGIN"))?;
+        self.snapshot = Snapshot::held(now, self.shared.sentinel.backlog());
+        Ok(())
+    }
+
+    #[inline]
+    fn leave(&mut self) -> Result<Leave> {
+        let mut left_open = self.statements.finish_all();
+        if self.snapshot.is_held() {
+            if self.snapshot.hinders(self.shared.sentinel.backlog()) {
+                self.release_snapshot();
+            }
+        } else if !self.raw.autocommit() {
+            left_open = true;
+            self.rollback()?;
+        }
+        if self.role == Role::Writer && self.read_only {
+            self.set_read_only(false)?;
+        }
+        Ok(match (self.spoilt, left_open) {
+            (true, _) => Leave::Spoilt,
+            (false, true) => Leave::Reset,
+            (false, false) => Leave::Clean,
+        })
+    }
+
+    #[inline]
+    fn keeps_snapshot(&self) -> bool {
+        self.snapshot.is_held()
+    }
+
+    fn rest(&mut self, now: bool) -> bool {
+        if now || self.snapshot.is_stale() {
+            self.release_snapshot();
+        }
+        self.snapshot.is_held()
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        self.raw.checkpoint(false).map_err(|failure| convert::error(failure, "checkpoint"))
+    }
+
+    fn ping(&mut self) -> Result<()> {
+        self.release_snapshot();
+        let result = self.raw.connection().query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        result.map_err(|e| convert::from_rusqlite(e, "health check"))
+    }
+
+    fn farewell(&mut self) {
+        self.recorder.start(Permit::Everything);
+        let _ = self.raw.connection().execute_batch("PRAGMA analysis_limit = 400; PRAGMA optimize");
+        let _ = self.raw.checkpoint(true);
+    }
+}
+
+impl SqliteConnection {
+    /// One statement is expected: says where a second one begins.
+    fn only_blanks_after(&mut self, sql: &str, mut end: usize, permit: Permit) -> Result<()> {
+        while end < sql.len() {
+            if sql[end..].bytes().all(|b| b.is_ascii_whitespace()) {
+                return Ok(());
+            }
+            match self.prepare_raw(&sql[end..], permit, false) {
+                Ok((None, consumed)) => end += consumed.max(1),
+                Ok((Some(second), _)) => {
+                    self.statements.finish(second);
+                    return Err(several(sql, end));
+                }
+                Err(_) => return Err(several(sql, end)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads off a statement, just prepared, what there is to know of it.
+fn plan_of(statement: &Statement, sql: Arc<str>, recorder: &Recorder, shared: &Shared) -> Arc<Plan> {
+    let count = statement.column_count();
+    let columns = Columns {
+        id: shared.ids.fetch_add(1, Ordering::Relaxed),
+        names: (0..count).map(|i| statement.column_name(i)).collect(),
+        decltypes: (0..count).map(|i| statement.column_decltype(i)).collect(),
+    };
+    Arc::new(Plan {
+        sql,
+        footprint: recorder.finish(statement.is_read_only()),
+        columns: Arc::new(columns),
+        parameters: (1..=statement.parameter_count()).map(|i| statement.parameter_name(i)).collect(),
+        noticed: AtomicBool::new(false),
+    })
+}
+
+fn refuse_nul(sql: &str) -> Result<()> {
+    match sql.bytes().position(|b| b == 0) {
+        Some(at) => {
+            let message = format!("the SQL has a NUL character at byte {at}; SQLite would ignore what follows. Values may hold NULs: bind it as a parameter");
+            Err(Error::new(Kind::Encoding, message).at(u32::try_from(at).ok()))
+        }
+        None => Ok(()),
+    }
+}
+
+fn several(sql: &str, end: usize) -> Error {
+    let start = end + sql[end..].bytes().take_while(u8::is_ascii_whitespace).count();
+    let message = format!(
+        "{}: one statement is expected, but another begins at byte {start}: {}; use a script for several",
+        brief(&sql[..end]),
+        brief(&sql[start..])
+    );
+    Error::new(Kind::Sql, message).at(u32::try_from(start).ok())
+}

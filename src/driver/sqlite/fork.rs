@@ -1,0 +1,92 @@
+//! What SQLite needs around `fork()`, so that a child can open databases of its own.
+//!
+//! A child inherits SQLite's table of open files with the parent's lock counts, and SQLite's global mutexes, perhaps locked by a thread
+//! that the child does not have. Two measures mend that: the global mutexes are held across the fork, so that the child finds them
+//! free; and in the child SQLite sees device numbers that differ from the parent's, so that a newly opened file never meets the
+//! inherited entry of the same file, whose lock counts are the parent's. Inherited connections are never touched again: closing them
+//! would disturb the shared wal-index.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, CStr};
+use std::sync::Once;
+
+use rusqlite::ffi;
+
+use crate::process;
+
+/// SQLite's global mutexes, outermost first. <https://sqlite.org/c3ref/c_mutex_fast.html>
+const MUTEXES: [c_int; 9] = [
+    ffi::SQLITE_MUTEX_STATIC_MAIN,
+    ffi::SQLITE_MUTEX_STATIC_VFS1,
+    ffi::SQLITE_MUTEX_STATIC_VFS2,
+    ffi::SQLITE_MUTEX_STATIC_VFS3,
+    ffi::SQLITE_MUTEX_STATIC_LRU,
+    ffi::SQLITE_MUTEX_STATIC_PMEM,
+    ffi::SQLITE_MUTEX_STATIC_OPEN,
+    ffi::SQLITE_MUTEX_STATIC_PRNG,
+    ffi::SQLITE_MUTEX_STATIC_MEM,
+];
+
+/// Installs the fork handlers and the device-number hook, once in the life of the process and of its children.
+pub fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: initialize may be called any number of times; the static mutexes exist afterwards. The handlers are functions of this
+        // library, which is never unloaded (it is linked with -z nodelete).
+        unsafe {
+            ffi::sqlite3_initialize();
+            libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child));
+            install_fstat();
+        }
+    });
+}
+
+unsafe extern "C" fn before() {
+    for mutex in MUTEXES {
+        // SAFETY: static mutexes live for ever.
+        unsafe { ffi::sqlite3_mutex_enter(ffi::sqlite3_mutex_alloc(mutex)) };
+    }
+}
+
+unsafe extern "C" fn after_in_parent() {
+    leave();
+}
+
+unsafe extern "C" fn after_in_child() {
+    leave();
+    process::forked();
+}
+
+fn leave() {
+    for mutex in MUTEXES.into_iter().rev() {
+        // SAFETY: entered by this thread in `before`; the thread that forked is the one that goes on in the child.
+        unsafe { ffi::sqlite3_mutex_leave(ffi::sqlite3_mutex_alloc(mutex)) };
+    }
+}
+
+/// # Safety
+/// SQLite is initialized, and no database is open yet.
+unsafe fn install_fstat() {
+    const NAME: &CStr = c"fstat";
+    // SAFETY: the default VFS is a unix VFS here and lives for ever; its system-call table accepts a function of fstat's signature.
+    unsafe {
+        let vfs = ffi::sqlite3_vfs_find(std::ptr::null());
+        if let Some(set) = vfs.as_ref().and_then(|v| v.xSetSystemCall) {
+            let function: unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int = fstat;
+            set(vfs, NAME.as_ptr(), Some(std::mem::transmute::<unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int, unsafe extern "C" fn()>(function)));
+        }
+    }
+}
+
+/// `fstat` with a device number of this process's age. SQLite uses the number only to tell files apart.
+unsafe extern "C" fn fstat(file: c_int, into: *mut libc::stat) -> c_int {
+    // SAFETY: SQLite passes an open descriptor and memory for the answer.
+    unsafe {
+        let code = libc::fstat(file, into);
+        if code == 0 {
+            (*into).st_dev ^= libc::dev_t::from(process::age()) << 48;
+        }
+        code
+    }
+}

@@ -1,0 +1,426 @@
+//! SQLite's C interface, made safe: statements, columns, handlers, the wal-index header. The only unsafe file of the driver.
+//!
+//! Every connection is opened with `SQLITE_OPEN_NOMUTEX` and is used by one thread at a time (see [`crate::driver::Connection`]).
+
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_int, c_void, CStr};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::ffi;
+
+use crate::cancel::Op;
+use crate::rows::Batch;
+use crate::value::ValueRef;
+
+/// The virtual-machine steps between two looks at deadline and token: about 20 µs.
+const PROGRESS_STEPS: c_int = 2_000;
+/// How often a lock of another process is tried again. Even polling is fair; SQLite's own back-off starves who waits longest.
+const BUSY_POLL: Duration = Duration::from_millis(1);
+
+/// What SQLite said when a call failed.
+#[derive(Debug)]
+pub struct Failure {
+    pub primary: i32,
+    pub extended: i32,
+    pub message: String,
+    /// The byte in the SQL that the message is about, where SQLite knows it.
+    pub offset: Option<u32>,
+}
+
+/// One open connection, with the handlers that its operations need.
+pub struct Raw {
+    db: NonNull<ffi::sqlite3>,
+    watch: Box<Watch>,
+    /// Owns the handle; `None` only while dropping.
+    connection: rusqlite::Connection,
+}
+
+/// What the handlers look at while SQLite runs. At a stable address because SQLite keeps a pointer to it.
+struct Watch {
+    /// The operation under way, or null.
+    op: Cell<*const Op<'static>>,
+    /// Set when the store closes: ends whatever runs.
+    abort: Arc<AtomicBool>,
+    /// How long an operation without a deadline waits for a lock of another process, and since when one does.
+    busy_timeout: Duration,
+    busy_since: Cell<Option<Instant>>,
+}
+
+// SAFETY: SQLite built with SQLITE_THREADSAFE=1 allows a NOMUTEX connection to move between threads as long as only one uses it at a
+// time, which `&mut` ensures. `Watch` is reached only through the connection; `op` is null whenever no call is under way.
+unsafe impl Send for Raw {}
+
+impl Raw {
+    /// Takes over an open connection and installs the busy and progress handlers. `abort` ends whatever runs when it is set.
+    pub fn new(connection: rusqlite::Connection, abort: Arc<AtomicBool>, busy_timeout: Duration) -> Raw {
+        // SAFETY: the handle stays valid as long as `connection` lives, which this struct owns.
+        let db = NonNull::new(unsafe { connection.handle() }).expect("an open connection has a handle");
+        let watch = Box::new(Watch { op: Cell::new(ptr::null()), abort, busy_timeout, busy_since: Cell::new(None) });
+        let context = (&*watch as *const Watch).cast_mut().cast::<c_void>();
+        // SAFETY: `context` points to the box, which lives as long as the connection; the callbacks only read through it.
+        unsafe {
+            ffi::sqlite3_busy_handler(db.as_ptr(), Some(on_busy), context);
+            ffi::sqlite3_progress_handler(db.as_ptr(), PROGRESS_STEPS, Some(on_progress), context);
+        }
+        Raw { db, watch, connection }
+    }
+
+    /// The connection for the parts of SQLite's interface that rusqlite covers.
+    pub fn connection(&self) -> &rusqlite::Connection {
+        &self.connection
+    }
+
+    pub fn connection_mut(&mut self) -> &mut rusqlite::Connection {
+        &mut self.connection
+    }
+
+    /// Runs `work` with the handlers looking at `op`.
+    pub fn watched<T>(&mut self, op: &Op<'_>, work: impl FnOnce(&mut Raw) -> T) -> T {
+        struct Unwatch(*const Watch);
+        impl Drop for Unwatch {
+            fn drop(&mut self) {
+                // SAFETY: the box outlives the call that made this guard.
+                unsafe { (*self.0).op.set(ptr::null()) };
+            }
+        }
+        self.watch.op.set((op as *const Op<'_>).cast());
+        let _unwatch = Unwatch(&*self.watch);
+        work(self)
+    }
+
+    /// Prepares the first statement of `sql`. Returns it (`None` for blanks and comments) and where the rest begins.
+    pub fn prepare(&mut self, sql: &str, persistent: bool) -> Result<(Option<Statement>, usize), Failure> {
+        let length = c_int::try_from(sql.len()).map_err(|_| too_big("SQL text of 2 GiB or more"))?;
+        let flags = if persistent { ffi::SQLITE_PREPARE_PERSISTENT } else { 0 };
+        let mut statement = ptr::null_mut();
+        let mut tail: *const c_char = ptr::null();
+        // SAFETY: `sql` is valid for `length` bytes during the call; SQLite copies what it keeps. `tail` points into `sql` afterwards.
+        let code = unsafe {
+            ffi::sqlite3_prepare_v3(self.db.as_ptr(), sql.as_ptr().cast(), length, flags as _, &mut statement, &mut tail)
+        };
+        if code != ffi::SQLITE_OK {
+            return Err(self.failure(code));
+        }
+        let consumed = if tail.is_null() { sql.len() } else { tail as usize - sql.as_ptr() as usize };
+        Ok((NonNull::new(statement).map(Statement), consumed))
+    }
+
+    /// What SQLite says about the call that just returned `code`.
+    pub fn failure(&self, code: c_int) -> Failure {
+        // SAFETY: the handle is valid; the message is copied before any other call can change it.
+        unsafe {
+            let db = self.db.as_ptr();
+            let current = ffi::sqlite3_extended_errcode(db);
+            let extended = if current & 0xFF == code & 0xFF { current } else { code };
+            let text = if current & 0xFF == code & 0xFF { ffi::sqlite3_errmsg(db) } else { ffi::sqlite3_errstr(code) };
+            let offset = ffi::sqlite3_error_offset(db);
+            Failure {
+                primary: code & 0xFF,
+                extended,
+                message: CStr::from_ptr(text).to_string_lossy().into_owned(),
+                offset: u32::try_from(offset).ok(),
+            }
+        }
+    }
+
+    /// Whether no explicit transaction is open.
+    #[inline]
+    pub fn autocommit(&self) -> bool {
+        // SAFETY: the handle is valid.
+        unsafe { ffi::sqlite3_get_autocommit(self.db.as_ptr()) != 0 }
+    }
+
+    /// The rowid inserted last, and the rows changed by the last statement.
+    pub fn changes(&self) -> (i64, i64) {
+        // SAFETY: the handle is valid.
+        unsafe { (ffi::sqlite3_last_insert_rowid(self.db.as_ptr()), ffi::sqlite3_changes64(self.db.as_ptr())) }
+    }
+
+    /// Forgets the rowid inserted last, so that it cannot pass for that of the next statement.
+    pub fn forget_last_insert(&mut self) {
+        // SAFETY: the handle is valid.
+        unsafe { ffi::sqlite3_set_last_insert_rowid(self.db.as_ptr(), 0) }
+    }
+
+    /// Rows changed since the connection was opened.
+    pub fn total_changes(&self) -> i64 {
+        // SAFETY: the handle is valid.
+        unsafe { ffi::sqlite3_total_changes64(self.db.as_ptr()) }
+    }
+
+    /// Copies committed frames from the log to the database, as far as nobody is in the way.
+    /// <https://sqlite.org/c3ref/wal_checkpoint_v2.html>
+    pub fn checkpoint(&mut self, truncate: bool) -> Result<(), Failure> {
+        let mode = if truncate { ffi::SQLITE_CHECKPOINT_TRUNCATE } else { ffi::SQLITE_CHECKPOINT_PASSIVE };
+        // SAFETY: the handle is valid; a null name means all databases; the counts are not asked for.
+        let code = unsafe {
+            ffi::sqlite3_wal_checkpoint_v2(self.db.as_ptr(), ptr::null(), mode, ptr::null_mut(), ptr::null_mut())
+        };
+        if code == ffi::SQLITE_OK || code & 0xFF == ffi::SQLITE_BUSY {
+            return Ok(());
+        }
+        Err(self.failure(code))
+    }
+
+    /// Finds the wal-index header that SQLite itself has mapped, on a connection that has read from a WAL database.
+    /// It stays valid as long as any connection of this process to the database is open; see [`WalIndex`].
+    pub fn wal_index(&self) -> Option<WalIndex> {
+        let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
+        let mut region: *mut c_void = ptr::null_mut();
+        // SAFETY: FILE_POINTER writes one pointer to the main database's file object, which lives as long as the connection.
+        // xShmMap(region 0, 32 KiB, no extend) yields the address of the mapping that the VFS holds for this inode.
+        unsafe {
+            let arg = (&mut file as *mut *mut ffi::sqlite3_file).cast();
+            let code = ffi::sqlite3_file_control(self.db.as_ptr(), c"main".as_ptr(), ffi::SQLITE_FCNTL_FILE_POINTER, arg);
+            let methods = file.as_ref().and_then(|f| f.pMethods.as_ref())?;
+            if code != ffi::SQLITE_OK || methods.iVersion < 2 {
+                return None;
+            }
+            let code = methods.xShmMap?(file, 0, 32 * 1024, 0, &mut region);
+            if code != ffi::SQLITE_OK {
+                return None;
+            }
+        }
+        NonNull::new(region.cast::<AtomicU64>()).map(WalIndex)
+    }
+}
+
+fn too_big(what: &str) -> Failure {
+    Failure { primary: ffi::SQLITE_TOOBIG, extended: ffi::SQLITE_TOOBIG, message: what.to_string(), offset: None }
+}
+
+impl Watch {
+    /// Whether an operation without a deadline of its own has waited for a lock long enough.
+    fn patience_is_over(&self, op: &Op<'_>, tries: c_int) -> bool {
+        let since = match self.busy_since.get() {
+            Some(since) if tries > 0 => since,
+            _ => Instant::now(),
+        };
+        self.busy_since.set(Some(since));
+        op.deadline().is_none() && since.elapsed() >= self.busy_timeout
+    }
+}
+
+/// SQLite calls this while another connection holds a lock it needs; 0 gives up.
+unsafe extern "C" fn on_busy(context: *mut c_void, tries: c_int) -> c_int {
+    // SAFETY: `context` is the `Watch` given at installation; `op` is null or points to the operation of the call under way.
+    let (watch, op) = unsafe {
+        let watch = &*context.cast::<Watch>();
+        (watch, watch.op.get().as_ref())
+    };
+    let Some(op) = op else { return 0 };
+    op.before_wait();
+    if watch.abort.load(Ordering::Relaxed) || op.poll().is_some() || watch.patience_is_over(op, tries) {
+        return 0;
+    }
+    std::thread::sleep(op.slice(BUSY_POLL));
+    1
+}
+
+/// SQLite calls this every [`PROGRESS_STEPS`]; non-zero interrupts the statement.
+unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
+    // SAFETY: as in `on_busy`.
+    let (watch, op) = unsafe {
+        let watch = &*context.cast::<Watch>();
+        (watch, watch.op.get().as_ref())
+    };
+    let Some(op) = op else { return 0 };
+    if watch.abort.load(Ordering::Relaxed) {
+        return 1;
+    }
+    if !op.is_watched() {
+        return 0;
+    }
+    op.before_wait();
+    op.poll().is_some() as c_int
+}
+
+/// A prepared statement. Must not outlive its connection: [`super::statements`] holds it beside the connection and drops it first.
+pub struct Statement(NonNull<ffi::sqlite3_stmt>);
+
+// SAFETY: moves between threads with its connection only; see `Raw`.
+unsafe impl Send for Statement {}
+
+impl Drop for Statement {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from prepare and is finalized once.
+        unsafe { ffi::sqlite3_finalize(self.0.as_ptr()) };
+    }
+}
+
+/// What one step gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Row,
+    Done,
+    Failed(c_int),
+}
+
+impl Statement {
+    /// Runs to the next row or the end.
+    #[inline]
+    pub fn step(&mut self) -> Step {
+        // SAFETY: the pointer is a live statement.
+        match unsafe { ffi::sqlite3_step(self.0.as_ptr()) } {
+            ffi::SQLITE_ROW => Step::Row,
+            ffi::SQLITE_DONE => Step::Done,
+            code => Step::Failed(code),
+        }
+    }
+
+    /// Back to the start; the bindings stay. The code repeats that of the last step and is of no new interest.
+    #[inline]
+    pub fn reset(&mut self) -> c_int {
+        // SAFETY: the pointer is a live statement.
+        unsafe { ffi::sqlite3_reset(self.0.as_ptr()) }
+    }
+
+    /// Sets all parameters to NULL, so that no borrowed bytes stay bound.
+    pub fn clear_bindings(&mut self) {
+        // SAFETY: the pointer is a live statement.
+        unsafe { ffi::sqlite3_clear_bindings(self.0.as_ptr()) };
+    }
+
+    /// Binds one parameter (counted from 1). With `borrow` the bytes must stay alive until the statement is bound anew or cleared.
+    #[inline]
+    pub fn bind(&mut self, index: usize, value: ValueRef<'_>, borrow: bool) -> c_int {
+        let (statement, index) = (self.0.as_ptr(), index as c_int);
+        let keep = if borrow { ffi::SQLITE_STATIC() } else { ffi::SQLITE_TRANSIENT() };
+        // SAFETY: the pointer is a live statement; bytes are valid for their length during the call, and longer where `borrow` says so.
+        // An empty slice's pointer is dangling but not null, as SQLite needs to tell an empty value from NULL.
+        unsafe {
+            match value {
+                ValueRef::Null => ffi::sqlite3_bind_null(statement, index),
+                ValueRef::Integer(i) => ffi::sqlite3_bind_int64(statement, index, i),
+                ValueRef::Real(f) => ffi::sqlite3_bind_double(statement, index, f),
+                ValueRef::Text(b) => ffi::sqlite3_bind_text64(
+                    statement,
+                    index,
+                    b.as_ptr().cast(),
+                    b.len() as u64,
+                    keep,
+                    ffi::SQLITE_UTF8 as _,
+                ),
+                ValueRef::Blob(b) => ffi::sqlite3_bind_blob64(statement, index, b.as_ptr().cast(), b.len() as u64, keep),
+            }
+        }
+    }
+
+    /// Appends the current row to `batch`. `None` when memory ran out.
+    ///
+    /// The values of `sqlite3_column_value` are "unprotected": safe to read as nobody else can use the connection meanwhile.
+    #[inline]
+    pub fn read_row(&self, batch: &mut Batch, columns: usize) -> Option<()> {
+        for column in 0..columns as c_int {
+            // SAFETY: called right after a step that gave a row, with `columns` from sqlite3_data_count; the bytes behind a value
+            // stay valid until the next call on this column, and are copied here.
+            unsafe {
+                let value = ffi::sqlite3_column_value(self.0.as_ptr(), column);
+                match ffi::sqlite3_value_type(value) {
+                    ffi::SQLITE_INTEGER => batch.push_integer(ffi::sqlite3_value_int64(value)),
+                    ffi::SQLITE_FLOAT => batch.push_real(ffi::sqlite3_value_double(value)),
+                    ffi::SQLITE_TEXT => {
+                        let text = NonNull::new(ffi::sqlite3_value_text(value).cast_mut())?;
+                        let length = ffi::sqlite3_value_bytes(value) as usize;
+                        batch.push_text(std::slice::from_raw_parts(text.as_ptr(), length));
+                    }
+                    ffi::SQLITE_BLOB => {
+                        let data = ffi::sqlite3_value_blob(value);
+                        let length = ffi::sqlite3_value_bytes(value) as usize;
+                        let blob = if length == 0 { &[] } else { std::slice::from_raw_parts(data.cast::<u8>(), length) };
+                        batch.push_blob(blob);
+                    }
+                    _ => batch.push_null(),
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// How many values the current row has; changes when SQLite prepared the statement anew inside step.
+    #[inline]
+    pub fn data_count(&self) -> usize {
+        // SAFETY: the pointer is a live statement.
+        unsafe { ffi::sqlite3_data_count(self.0.as_ptr()) as usize }
+    }
+
+    pub fn column_count(&self) -> usize {
+        // SAFETY: the pointer is a live statement.
+        unsafe { ffi::sqlite3_column_count(self.0.as_ptr()) as usize }
+    }
+
+    pub fn column_name(&self, index: usize) -> String {
+        // SAFETY: the pointer is a live statement; SQLite returns NUL-terminated text or null.
+        unsafe { text(ffi::sqlite3_column_name(self.0.as_ptr(), index as c_int)) }.unwrap_or_default()
+    }
+
+    pub fn column_decltype(&self, index: usize) -> Option<String> {
+        // SAFETY: as above.
+        unsafe { text(ffi::sqlite3_column_decltype(self.0.as_ptr(), index as c_int)) }
+    }
+
+    pub fn parameter_count(&self) -> usize {
+        // SAFETY: the pointer is a live statement.
+        unsafe { ffi::sqlite3_bind_parameter_count(self.0.as_ptr()) as usize }
+    }
+
+    pub fn parameter_name(&self, index: usize) -> Option<String> {
+        // SAFETY: as above.
+        unsafe { text(ffi::sqlite3_bind_parameter_name(self.0.as_ptr(), index as c_int)) }
+    }
+
+    /// Whether SQLite says that the statement changes nothing in the database file. <https://sqlite.org/c3ref/stmt_readonly.html>
+    pub fn is_read_only(&self) -> bool {
+        // SAFETY: the pointer is a live statement.
+        unsafe { ffi::sqlite3_stmt_readonly(self.0.as_ptr()) != 0 }
+    }
+}
+
+/// # Safety
+/// `pointer` is null or NUL-terminated text that stays valid during the call.
+unsafe fn text(pointer: *const c_char) -> Option<String> {
+    // SAFETY: the caller's promise.
+    (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned())
+}
+
+/// The first page of the wal-index, mapped by SQLite and shared by all processes. <https://sqlite.org/walformat.html>
+///
+/// Valid only while its connection is open: [`super::sentinel`] holds both and lends the contents alone.
+pub struct WalIndex(NonNull<AtomicU64>);
+
+// SAFETY: the mapping is shared memory that is only read here, with atomic loads.
+unsafe impl Send for WalIndex {}
+// SAFETY: as above.
+unsafe impl Sync for WalIndex {}
+
+/// The 48 bytes of a wal-index header. Two equal ones mean that nobody has committed in between.
+pub type Header = [u64; 6];
+
+impl WalIndex {
+    /// Reads the header. A commit of this process is in it before its COMMIT returns.
+    #[inline]
+    pub fn header(&self) -> Header {
+        let mut header = [0; 6];
+        for (index, word) in header.iter_mut().enumerate() {
+            // SAFETY: the mapping is 32 KiB long and page-aligned; 48 bytes are inside it.
+            *word = unsafe { self.0.add(index).as_ref() }.load(Ordering::Relaxed);
+        }
+        fence(Ordering::Acquire);
+        header
+    }
+
+    /// Frames in the log, and how many of them are in the database file already (`mxFrame`, `nBackfill`).
+    #[inline]
+    pub fn frames(&self) -> (u32, u32) {
+        // SAFETY: both offsets (16 and 96) are inside the mapping and aligned.
+        unsafe {
+            let word = self.0.cast::<AtomicU32>();
+            (word.add(4).as_ref().load(Ordering::Relaxed), word.add(24).as_ref().load(Ordering::Relaxed))
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The connection that stays open as long as the database does: it anchors a memory database and the wal-index that SQLite has mapped.
+
+use parking_lot::Mutex;
+
+use super::raw::{Header, Raw, WalIndex};
+use crate::driver::Backlog;
+
+/// Invariant: `index` is read only while `_anchor` is open, and the anchor is never stepped again after the index was found.
+pub struct Sentinel {
+    index: Option<WalIndex>,
+    _anchor: Mutex<Raw>,
+}
+
+impl Sentinel {
+    /// Keeps `anchor` open. It has read from its database already, so that a WAL database has its wal-index mapped.
+    pub fn new(anchor: Raw, wal: bool) -> Self {
+        let index = if wal { anchor.wal_index() } else { None };
+        Sentinel { index, _anchor: Mutex::new(anchor) }
+    }
+
+    /// The wal-index header: equal headers mean that nobody has committed in between. `None` outside WAL mode.
+    #[inline]
+    pub fn header(&self) -> Option<Header> {
+        self.index.as_ref().map(WalIndex::header)
+    }
+
+    /// How far the log has grown.
+    #[inline]
+    pub fn backlog(&self) -> Backlog {
+        self.index.as_ref().map_or(Backlog::default(), |index| {
+            let (frames, done) = index.frames();
+            Backlog { frames, done }
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! The prepared statements of one connection: in use, or kept ready by their text, least recently used out first.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lru::LruCache;
+
+use super::raw::Statement;
+use crate::driver::{Cursor, Plan};
+use crate::error::{Error, Kind, Result};
+
+/// One prepared statement with what is known of it.
+pub struct Entry {
+    pub statement: Statement,
+    pub plan: Arc<Plan>,
+    /// Parameters point into the caller's memory and have to be cleared when the use ends.
+    pub borrowed: bool,
+    /// Has been stepped since the last reset.
+    pub running: bool,
+    in_use: bool,
+    kept: bool,
+}
+
+#[derive(Default)]
+struct Slot {
+    entry: Option<Entry>,
+    /// Counts the uses, so that a cursor of an earlier use finds nothing.
+    generation: u32,
+}
+
+/// Statements by slot; those worth keeping also by text.
+pub struct Statements {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    in_use: usize,
+    by_text: LruCache<Arc<str>, u32>,
+}
+
+impl Statements {
+    /// Keeps up to `capacity` statements (at least one) prepared while they are not in use.
+    pub fn new(capacity: usize) -> Self {
+        let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
+        Statements { slots: Vec::new(), free: Vec::new(), in_use: 0, by_text: LruCache::new(capacity) }
+    }
+
+    /// Whether the statement is kept and free.
+    #[inline]
+    pub fn holds(&self, sql: &str) -> bool {
+        self.by_text.peek(sql).is_some_and(|index| self.is_free(*index))
+    }
+
+    /// Takes a kept statement into use.
+    #[inline]
+    pub fn checkout(&mut self, sql: &str) -> Option<Cursor> {
+        let index = *self.by_text.get(sql)?;
+        if !self.is_free(index) {
+            return None;
+        }
+        Some(self.take(index))
+    }
+
+    /// Adds a statement, in use. With `keep` it stays prepared afterwards, unless another one with this text does already.
+    pub fn insert(&mut self, statement: Statement, plan: Arc<Plan>, keep: bool) -> Cursor {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() as u32 - 1
+        });
+        let kept = keep && !self.by_text.contains(&*plan.sql);
+        if kept {
+            if let Some((_, evicted)) = self.by_text.push(plan.sql.clone(), index) {
+                self.let_go(evicted);
+            }
+        }
+        self.slots[index as usize].entry = Some(Entry { statement, plan, borrowed: false, running: false, in_use: false, kept });
+        self.take(index)
+    }
+
+    /// The statement that a cursor stands for.
+    ///
+    /// # Errors
+    /// [`Kind::Misuse`] when the use has ended.
+    #[inline]
+    pub fn get(&mut self, cursor: Cursor) -> Result<&mut Entry> {
+        match self.slots.get_mut(cursor.index as usize) {
+            Some(Slot { entry: Some(entry), generation }) if *generation == cursor.generation && entry.in_use => Ok(entry),
+            _ => Err(ended()),
+        }
+    }
+
+    /// Like [`Statements::get`], to look only.
+    #[inline]
+    pub fn peek(&self, cursor: Cursor) -> Result<&Entry> {
+        match self.slots.get(cursor.index as usize) {
+            Some(Slot { entry: Some(entry), generation }) if *generation == cursor.generation && entry.in_use => Ok(entry),
+            _ => Err(ended()),
+        }
+    }
+
+    /// Ends a use: the statement goes back to its start, borrowed parameters are forgotten.
+    #[inline]
+    pub fn finish(&mut self, cursor: Cursor) {
+        let Ok(entry) = self.get(cursor) else { return };
+        if entry.running {
+            entry.statement.reset();
+            entry.running = false;
+        }
+        if entry.borrowed {
+            entry.statement.clear_bindings();
+            entry.borrowed = false;
+        }
+        entry.in_use = false;
+        let kept = entry.kept;
+        self.in_use -= 1;
+        let slot = &mut self.slots[cursor.index as usize];
+        slot.generation = slot.generation.wrapping_add(1);
+        if !kept {
+            slot.entry = None;
+            self.free.push(cursor.index);
+        }
+    }
+
+    /// Ends every use. Says whether there was any.
+    pub fn finish_all(&mut self) -> bool {
+        if self.in_use == 0 {
+            return false;
+        }
+        for index in 0..self.slots.len() as u32 {
+            let generation = self.slots[index as usize].generation;
+            self.finish(Cursor { index, generation });
+        }
+        true
+    }
+
+    fn is_free(&self, index: u32) -> bool {
+        self.slots[index as usize].entry.as_ref().is_some_and(|entry| !entry.in_use)
+    }
+
+    #[inline]
+    fn take(&mut self, index: u32) -> Cursor {
+        let slot = &mut self.slots[index as usize];
+        if let Some(entry) = &mut slot.entry {
+            entry.in_use = true;
+        }
+        self.in_use += 1;
+        Cursor { index, generation: slot.generation }
+    }
+
+    /// Closes a statement that is no longer worth keeping; one in use lives until its use ends.
+    fn let_go(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        match &mut slot.entry {
+            Some(entry) if entry.in_use => entry.kept = false,
+            _ => {
+                slot.entry = None;
+                self.free.push(index);
+            }
+        }
+    }
+}
+
+fn ended() -> Error {
+    Error::new(
+        Kind::Misuse,
+        "rows: their statement was closed because its transaction, connection or store ended; read rows before ending those",
+    )
+}

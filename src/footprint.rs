@@ -1,0 +1,22 @@
+//! What a statement touches: the one noun that pool, transactions and cache share.
+
+use crate::tables::Tables;
+
+/// What one prepared statement reads, writes and does, as the engine itself reported it while preparing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Tables (and views) whose contents the result depends on.
+    pub reads: Tables,
+    /// Tables whose rows the statement may change; `All` for everything but plain INSERT, UPDATE and DELETE on ordinary tables.
+    pub writes: Tables,
+    /// Whether the engine says that the statement changes nothing in the database file.
+    pub read_only: bool,
+    /// Whether it begins, ends or marks a transaction (`BEGIN`, `COMMIT`, `SAVEPOINT`, …).
+    pub control: bool,
+    /// Whether it can not run inside a transaction (`VACUUM`).
+    pub outside_transaction: bool,
+    /// Whether it changes the connection itself: a setting, an attached database, a temporary object.
+    pub session: bool,
+    /// Whether every function it calls is known to depend on its arguments alone.
+    pub pure_functions: bool,
+}

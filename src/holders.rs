@@ -1,0 +1,168 @@
+//! Who holds which connection: one record per connection, written with a few relaxed stores and read when a wait has to be explained.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+use parking_lot::Mutex;
+
+use crate::driver::{Plan, Role};
+
+/// What a lease is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Purpose {
+    Statement = 1,
+    Stream = 2,
+    Transaction = 3,
+    Pinned = 4,
+    Script = 5,
+}
+
+impl Purpose {
+    fn name(number: u8) -> &'static str {
+        match number {
+            1 => "statement",
+            2 => "stream",
+            3 => "transaction",
+            4 => "pinned connection",
+            5 => "script",
+            _ => "lease",
+        }
+    }
+}
+
+/// The record of one connection. Thread 0 means that nobody holds it.
+#[derive(Debug)]
+pub struct Holder {
+    role: Role,
+    thread: AtomicU64,
+    purpose: AtomicU8,
+    since_nanos: AtomicU64,
+    statement: AtomicU64,
+}
+
+/// A holder that is bound to no thread: whoever waits for it does not wait for itself.
+const ANY_THREAD: u64 = u64::MAX;
+
+/// All records of a pool, and the texts of the statements they name.
+pub struct Holders {
+    epoch: Instant,
+    all: Mutex<Vec<Weak<Holder>>>,
+    texts: Mutex<LruCache<u64, Arc<Plan>>>,
+}
+
+/// How many statement texts are remembered for reports.
+const TEXTS: NonZeroUsize = NonZeroUsize::new(512).unwrap();
+
+impl Holders {
+    pub fn new() -> Self {
+        Holders { epoch: Instant::now(), all: Mutex::new(Vec::new()), texts: Mutex::new(LruCache::new(TEXTS)) }
+    }
+
+    /// A record for a new connection.
+    pub fn register(&self, role: Role) -> Arc<Holder> {
+        let holder = Arc::new(Holder {
+            role,
+            thread: AtomicU64::new(0),
+            purpose: AtomicU8::new(0),
+            since_nanos: AtomicU64::new(0),
+            statement: AtomicU64::new(0),
+        });
+        let mut all = self.all.lock();
+        all.retain(|weak| weak.strong_count() > 0);
+        all.push(Arc::downgrade(&holder));
+        holder
+    }
+
+    /// Notes that the calling thread (or nobody in particular) holds the connection from now on.
+    pub fn lend(&self, holder: &Holder, purpose: Purpose, bound: bool) {
+        let nanos = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        holder.since_nanos.store(nanos, Ordering::Relaxed);
+        holder.statement.store(0, Ordering::Relaxed);
+        holder.purpose.store(purpose as u8, Ordering::Relaxed);
+        holder.thread.store(if bound { this_thread() } else { ANY_THREAD }, Ordering::Relaxed);
+    }
+
+    /// Remembers a statement's text for reports. Called where the statement is new to its connection.
+    pub fn learn(&self, plan: &Arc<Plan>) {
+        self.texts.lock().put(plan.columns.id, plan.clone());
+    }
+
+    /// How many connections of `role` the calling thread holds.
+    pub fn mine(&self, role: Role) -> usize {
+        let me = this_thread();
+        self.live().iter().filter(|h| h.role == role && h.thread.load(Ordering::Relaxed) == me).count()
+    }
+
+    /// One phrase per connection in use: what for, how long, by whom, with which SQL.
+    pub fn report(&self) -> String {
+        let now = self.epoch.elapsed();
+        let phrases: Vec<String> = self.live().iter().filter_map(|holder| self.describe(holder, now)).collect();
+        if phrases.is_empty() {
+            return "nobody".to_string();
+        }
+        phrases.join("; ")
+    }
+
+    fn describe(&self, holder: &Holder, now: Duration) -> Option<String> {
+        let thread = holder.thread.load(Ordering::Relaxed);
+        if thread == 0 {
+            return None;
+        }
+        let age = now.saturating_sub(Duration::from_nanos(holder.since_nanos.load(Ordering::Relaxed)));
+        let role = if holder.role == Role::Writer { "writer" } else { "reader" };
+        let purpose = Purpose::name(holder.purpose.load(Ordering::Relaxed));
+        let whose = match thread {
+            ANY_THREAD => String::new(),
+            t if t == this_thread() => ", this thread".to_string(),
+            t => format!(", thread {t}"),
+        };
+        let text = self.texts.lock().peek(&holder.statement.load(Ordering::Relaxed)).map(|plan| shorten(&plan.sql));
+        let sql = text.map(|text| format!(", {text}")).unwrap_or_default();
+        Some(format!("{role} held {} ms by a {purpose}{whose}{sql}", age.as_millis()))
+    }
+
+    fn live(&self) -> Vec<Arc<Holder>> {
+        self.all.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl Holder {
+    /// Notes what runs on the connection.
+    #[inline]
+    pub fn note(&self, plan: &Plan) {
+        self.statement.store(plan.columns.id, Ordering::Relaxed);
+    }
+
+    /// Notes what the lease has become.
+    pub fn repurpose(&self, purpose: Purpose) {
+        self.purpose.store(purpose as u8, Ordering::Relaxed);
+    }
+
+    /// Notes that the calling thread now uses a lease that was handed on to it.
+    #[inline]
+    pub fn adopt(&self) {
+        if self.thread.load(Ordering::Relaxed) != ANY_THREAD {
+            self.thread.store(this_thread(), Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that nobody holds the connection.
+    #[inline]
+    pub fn free(&self) {
+        self.thread.store(0, Ordering::Relaxed);
+    }
+}
+
+fn shorten(sql: &str) -> String {
+    sql.chars().take(60).map(|c| if c.is_whitespace() { ' ' } else { c }).collect()
+}
+
+/// A small number that tells threads apart, never 0.
+fn this_thread() -> u64 {
+    thread_local!(static MARK: u8 = const { 0 });
+    MARK.with(|mark| mark as *const u8 as u64)
+}

@@ -1,0 +1,45 @@
+//! keepwell: one embedded data layer that C, C++, Python, Go and Rust programs share.
+//!
+//! The modules in reading order. ARCHITECTURE.md draws how they depend on each other.
+
+// The nouns: plain data that everything else shares.
+pub mod config;
+pub mod error;
+pub mod footprint;
+pub mod rows;
+pub mod tables;
+pub mod value;
+
+// The engine behind its seam.
+pub mod driver;
+
+// Mechanisms that know nothing of databases.
+mod bell;
+pub mod cancel;
+pub mod metrics;
+pub mod process;
+pub mod slots;
+pub mod sync;
+
+// Connections, and what is done with them.
+mod caretaker;
+mod exec;
+mod holders;
+mod pool;
+mod session;
+mod tx;
+
+// The store, where the parts meet.
+pub mod instance;
+pub mod options;
+pub mod results;
+mod settings;
+pub mod store;
+
+pub use config::Config;
+pub use error::{Error, Kind, Result};
+pub use exec::Matrix;
+pub use options::QueryOptions;
+pub use results::Rows;
+pub use store::{Scope, Store, TxMode};
+pub use value::{Params, Value, ValueRef};

@@ -1,0 +1,3 @@
+//! Measuring: nameless cells that the parts own.
+
+pub mod cell;

@@ -1,0 +1,492 @@
+//! One writer and up to N readers: leases that go back clean, opened on demand, closed when idle or old.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::ops::Deref;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::bell::Bell;
+use crate::cancel::{Op, Stop};
+use crate::driver::{Connection, Cursor, Driver, Leave, Role};
+use crate::error::{Error, Kind, Result};
+use crate::holders::{Holder, Holders, Purpose};
+use crate::metrics::cell::Counter;
+use crate::process;
+use crate::rows::Batch;
+use crate::slots::{Load, Refusal, Slots, Taken};
+
+/// How many connections there may be, and for how long.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// All connections together: one writer, the rest readers.
+    pub max_open: usize,
+    /// Idle readers beyond this are closed at the next look of the maintenance.
+    pub max_idle: usize,
+    /// So many readers are kept even when idle for long.
+    pub min_idle: usize,
+    /// A connection is replaced when it is this old (some percent earlier, so that not all go at once).
+    pub max_lifetime: Option<Duration>,
+    /// A reader idle for this long is closed.
+    pub idle_timeout: Option<Duration>,
+    /// A connection idle for this long is tried before it is lent.
+    pub health_check_after: Option<Duration>,
+    /// How long a call without a deadline of its own waits for a connection.
+    pub wait_timeout: Option<Duration>,
+    /// The writer copies the log into the database when so many of its frames are not there yet; 0 never.
+    pub checkpoint_frames: u32,
+}
+
+/// What the pool counts. Nothing here has a name that anybody else sees.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub waits: Counter,
+    pub wait_time: Counter,
+    pub opened: Counter,
+    pub closed_max_idle: Counter,
+    pub closed_idle_time: Counter,
+    pub closed_lifetime: Counter,
+    pub closed_broken: Counter,
+    pub resets: Counter,
+    pub discards: Counter,
+    pub exhausted: Counter,
+    pub self_deadlocks: Counter,
+    pub checkpoints: Counter,
+}
+
+/// A connection with what the pool knows of it.
+struct Item {
+    connection: Box<dyn Connection>,
+    holder: Arc<Holder>,
+    /// Memory for first batches, reused from lease to lease.
+    scratch: Batch,
+    dies: Option<Instant>,
+    /// Set by the maintenance when it sees the connection idle; cleared when it is lent.
+    idle_since: Option<Instant>,
+}
+
+/// The connections of one store.
+///
+/// Law: at most one writer lease exists. The writer's slot has room for one, and its line is first come, first served.
+pub struct Pool {
+    driver: Arc<dyn Driver>,
+    writer: Slots<Box<Item>>,
+    readers: Slots<Box<Item>>,
+    has_readers: bool,
+    limits: Limits,
+    holders: Holders,
+    jitter: RandomState,
+    bell: Arc<Bell>,
+    /// The process that opened the connections: no other may touch them.
+    age: u32,
+    pub counters: Counters,
+}
+
+/// A connection on loan. Dropping it gives it back: clean, or not at all.
+pub struct Lease<P: Deref<Target = Pool>> {
+    pool: P,
+    /// `None` only while dropping or handing on.
+    item: Option<Box<Item>>,
+    role: Role,
+}
+
+impl Pool {
+    pub fn new(driver: Arc<dyn Driver>, limits: Limits) -> Self {
+        let readers = if driver.concurrent_readers() { limits.max_open.saturating_sub(1) } else { 0 };
+        Pool {
+            driver,
+            writer: Slots::new(1),
+            readers: Slots::new(readers),
+            has_readers: readers > 0,
+            limits,
+            holders: Holders::new(),
+            jitter: RandomState::new(),
+            bell: Arc::default(),
+            age: process::age(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Whether reads have connections of their own. Otherwise they go through the writer.
+    pub fn has_readers(&self) -> bool {
+        self.has_readers
+    }
+
+    /// Rung when a reader keeps a snapshot that somebody has to look after.
+    pub fn bell(&self) -> &Arc<Bell> {
+        &self.bell
+    }
+
+    /// Fails in a forked child.
+    #[inline]
+    pub fn check_process(&self) -> Result<()> {
+        process::check(self.age, "the store")
+    }
+
+    /// The engine's name of the database.
+    pub fn database(&self) -> &str {
+        self.driver.name()
+    }
+
+    /// Lends a reader (the writer, where there are no readers), if possible one that holds `sql` prepared.
+    /// Waits in line until one is free, `op` ends, or, without a deadline, the configured wait is over.
+    #[inline]
+    pub fn reader(&self, op: &Op<'_>, sql: &str, purpose: Purpose, bound: bool) -> Result<Lease<&Pool>> {
+        let role = if self.has_readers { Role::Reader } else { Role::Writer };
+        self.lease(role, op, |item| item.connection.holds(sql), purpose, bound)
+    }
+
+    /// Lends the writer. Waits like [`Pool::reader`].
+    #[inline]
+    pub fn writer(&self, op: &Op<'_>, purpose: Purpose, bound: bool) -> Result<Lease<&Pool>> {
+        self.lease(Role::Writer, op, |_| true, purpose, bound)
+    }
+
+    #[inline]
+    fn lease(&self, role: Role, op: &Op<'_>, prefers: impl Fn(&Box<Item>) -> bool, purpose: Purpose, bound: bool) -> Result<Lease<&Pool>> {
+        let slots = self.slots(role);
+        let mut wait = Wait { pool: self, role, op, bound, began: None, exhausted: false };
+        let taken = slots.take(prefers, || wait.patience());
+        let taken = taken.map_err(|refusal| wait.error(refusal))?;
+        wait.over();
+        let item = match taken {
+            Taken::Ready(item) => self.checked(item, role, op)?,
+            Taken::Vacant => self.open(role, op)?,
+        };
+        self.holders.lend(&item.holder, purpose, bound);
+        Ok(Lease { pool: self, item: Some(item), role })
+    }
+
+    fn slots(&self, role: Role) -> &Slots<Box<Item>> {
+        match role {
+            Role::Writer => &self.writer,
+            Role::Reader => &self.readers,
+        }
+    }
+
+    /// Opens a connection on a right to make one; gives the right back when that fails.
+    #[cold]
+    fn open(&self, role: Role, op: &Op<'_>) -> Result<Box<Item>> {
+        let connection = self.driver.connect(role, op).inspect_err(|_| self.slots(role).discard())?;
+        self.counters.opened.one();
+        let holder = self.holders.register(role);
+        Ok(Box::new(Item { connection, holder, scratch: Batch::default(), dies: self.death(), idle_since: None }))
+    }
+
+    /// When a connection opened now is to be replaced: 90 to 100 % of the lifetime from now.
+    fn death(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let lifetime = self.limits.max_lifetime?;
+        let percent = 90 + self.jitter.hash_one(now) % 11;
+        now.checked_add(lifetime / 100 * percent as u32)
+    }
+
+    /// Tries a connection that nobody has used for long, and replaces it when it no longer works.
+    #[inline]
+    fn checked(&self, mut item: Box<Item>, role: Role, op: &Op<'_>) -> Result<Box<Item>> {
+        match item.idle_since.take() {
+            None => Ok(item),
+            Some(since) if self.limits.health_check_after.is_none_or(|after| since.elapsed() < after) => Ok(item),
+            Some(_) if item.connection.ping().is_ok() => Ok(item),
+            Some(_) => {
+                self.counters.closed_broken.one();
+                drop(item);
+                self.open(role, op)
+            }
+        }
+    }
+
+    fn give_back(&self, mut item: Box<Item>, role: Role) {
+        if self.age != process::age() {
+            return std::mem::forget(item);
+        }
+        item.holder.free();
+        let state = if std::thread::panicking() { Ok(Leave::Spoilt) } else { item.connection.leave() };
+        match state {
+            Ok(Leave::Clean) => {}
+            Ok(Leave::Reset) => self.counters.resets.one(),
+            Ok(Leave::Spoilt) | Err(_) => {
+                self.counters.discards.one();
+                drop(item);
+                return self.slots(role).discard();
+            }
+        }
+        match role {
+            Role::Writer => self.checkpoint_if_due(&mut item),
+            Role::Reader if item.connection.keeps_snapshot() => self.bell.ring(),
+            Role::Reader => {}
+        }
+        item.scratch.shrink(SCRATCH_CELLS, SCRATCH_BYTES);
+        if let Some(item) = self.slots(role).put(item) {
+            self.bury(item, role);
+        }
+    }
+
+    /// Copies the log into the database once enough has gathered. Readers that only keep a snapshot give it up before, so that it
+    /// holds nothing back.
+    #[inline]
+    fn checkpoint_if_due(&self, item: &mut Item) {
+        let due = self.limits.checkpoint_frames;
+        let backlog = self.driver.backlog();
+        if due == 0 || backlog.frames.saturating_sub(backlog.done) < due {
+            return;
+        }
+        self.rest_idle(true);
+        if item.connection.checkpoint().is_ok() {
+            self.counters.checkpoints.one();
+        }
+    }
+
+    /// Lets idle readers give up their snapshots, unused ones or (`now`) all. Says whether any is kept still.
+    pub fn rest_idle(&self, now: bool) -> bool {
+        let mut kept = false;
+        self.readers.retain_idle(|item| {
+            kept |= item.connection.rest(now);
+            true
+        });
+        kept
+    }
+
+    /// Closes what is idle for too long, too old, or too many. Called now and then by the maintenance.
+    pub fn clean_up(&self) {
+        let now = Instant::now();
+        let mut spare = self.readers.load().idle.saturating_sub(self.limits.min_idle);
+        let over = self.readers.load().idle.saturating_sub(self.limits.max_idle);
+        let mut closed = 0;
+        let gone = self.readers.retain_idle(|item| {
+            let counter = self.verdict(item, now, closed < over);
+            match counter {
+                Some(counter) if spare > 0 => {
+                    counter.one();
+                    spare -= 1;
+                    closed += 1;
+                    false
+                }
+                _ => true,
+            }
+        });
+        drop(gone);
+        let old = self.writer.retain_idle(|item| !item.is_old(now));
+        old.iter().for_each(|_| self.counters.closed_lifetime.one());
+    }
+
+    fn verdict(&self, item: &mut Item, now: Instant, too_many: bool) -> Option<&Counter> {
+        let since = *item.idle_since.get_or_insert(now);
+        if item.is_old(now) {
+            return Some(&self.counters.closed_lifetime);
+        }
+        if self.limits.idle_timeout.is_some_and(|longest| now.duration_since(since) >= longest) {
+            return Some(&self.counters.closed_idle_time);
+        }
+        too_many.then_some(&self.counters.closed_max_idle)
+    }
+
+    /// Opens readers up to `min_idle`. Errors are left for the caller who needs a connection.
+    pub fn warm_up(&self) {
+        let op = Op::unbounded();
+        let missing = self.limits.min_idle.saturating_sub(self.readers.load().idle);
+        for _ in 0..missing {
+            let Some(Taken::Vacant) = self.readers.try_take(|_| false) else { return };
+            let Ok(item) = self.open(Role::Reader, &op) else { return };
+            self.readers.put(item);
+        }
+    }
+
+    /// Admits nobody any more and closes what is idle, readers first. In a forked child it does nothing.
+    pub fn close(&self) {
+        if self.age != process::age() {
+            return;
+        }
+        let readers = self.readers.close();
+        let writers = self.writer.close();
+        readers.into_iter().for_each(|item| self.bury(item, Role::Reader));
+        writers.into_iter().for_each(|item| self.bury(item, Role::Writer));
+    }
+
+    fn bury(&self, mut item: Box<Item>, role: Role) {
+        item.connection.rest(true);
+        if role == Role::Writer {
+            item.connection.farewell();
+        }
+    }
+
+    /// How full writer and readers are.
+    pub fn load(&self) -> (Load, Load) {
+        (self.writer.load(), self.readers.load())
+    }
+
+    /// Who holds connections now, for people.
+    pub fn report(&self) -> String {
+        self.holders.report()
+    }
+}
+
+/// A connection keeps this much memory for first batches.
+const SCRATCH_CELLS: usize = 64 * 1024;
+const SCRATCH_BYTES: usize = 1024 * 1024;
+
+impl Item {
+    fn is_old(&self, now: Instant) -> bool {
+        self.dies.is_some_and(|dies| now >= dies)
+    }
+}
+
+/// One caller's wait for a connection.
+struct Wait<'a, 'o> {
+    pool: &'a Pool,
+    role: Role,
+    op: &'a Op<'o>,
+    bound: bool,
+    began: Option<Instant>,
+    exhausted: bool,
+}
+
+/// Why a caller stopped waiting.
+enum Impatience {
+    Stopped(Stop),
+    Exhausted,
+    SelfDeadlock,
+}
+
+impl Wait<'_, '_> {
+    /// How long to sleep at most before asking again.
+    fn patience(&mut self) -> Result<Duration, Impatience> {
+        let began = match self.began {
+            Some(began) => began,
+            None => self.begin()?,
+        };
+        if let Some(stop) = self.op.poll() {
+            return Err(Impatience::Stopped(stop));
+        }
+        let longest = match self.pool.limits.wait_timeout {
+            Some(longest) if self.op.deadline().is_none() => longest.saturating_sub(began.elapsed()),
+            _ => Duration::from_secs(1),
+        };
+        if longest.is_zero() {
+            self.exhausted = true;
+            return Err(Impatience::Exhausted);
+        }
+        Ok(self.op.slice(longest))
+    }
+
+    fn begin(&mut self) -> Result<Instant, Impatience> {
+        if self.bound && self.waits_for_itself() {
+            return Err(Impatience::SelfDeadlock);
+        }
+        self.pool.counters.waits.one();
+        self.op.before_wait();
+        Ok(*self.began.insert(Instant::now()))
+    }
+
+    /// The calling thread holds everything that could become free.
+    fn waits_for_itself(&self) -> bool {
+        let capacity = self.pool.slots(self.role).load().capacity;
+        self.pool.holders.mine(self.role) >= capacity
+    }
+
+    fn over(&self) {
+        if let Some(began) = self.began {
+            self.pool.counters.wait_time.time(began.elapsed());
+        }
+    }
+
+    fn error(&self, refusal: Refusal<Impatience>) -> Error {
+        self.over();
+        let what = if self.role == Role::Writer { "the writer" } else { "a reader" };
+        match refusal {
+            Refusal::Closed => Error::new(Kind::Closed, format!("{}: the store is closed or closing", self.pool.database())),
+            Refusal::Impatient(Impatience::Stopped(stop)) => {
+                let error = self.op.stop_error(stop, &format!("waiting for {what}"));
+                if stop == Stop::TimedOut { self.explained(error) } else { error }
+            }
+            Refusal::Impatient(Impatience::Exhausted) => {
+                self.pool.counters.exhausted.one();
+                let longest = self.pool.limits.wait_timeout.unwrap_or_default();
+                let message = format!("no connection: waited {longest:?} (pool.wait_timeout) for {what}");
+                self.explained(Error::new(Kind::Exhausted, message))
+            }
+            Refusal::Impatient(Impatience::SelfDeadlock) => {
+                self.pool.counters.self_deadlocks.one();
+                let message = format!("this thread would wait for itself: it holds {what} already. Finish or close that first, use the open \
+                                       transaction for this call, or raise pool.max_open");
+                self.explained(Error::new(Kind::SelfDeadlock, message))
+            }
+        }
+    }
+
+    /// Adds how full the pool is and who holds what.
+    fn explained(&self, error: Error) -> Error {
+        let load = self.pool.slots(self.role).load();
+        let numbers = format!(
+            "total {}, active {}, idle {}, waiting {}, max {}",
+            load.total,
+            load.total - load.idle,
+            load.idle,
+            load.waiting,
+            load.capacity
+        );
+        let report = self.pool.report();
+        error.followed_by(format!(" ({numbers}; {report})"))
+    }
+}
+
+impl<P: Deref<Target = Pool>> Lease<P> {
+    /// The connection.
+    #[inline]
+    pub fn connection(&mut self) -> &mut dyn Connection {
+        &mut *self.item_mut().connection
+    }
+
+    /// The connection and its memory for a first batch.
+    #[inline]
+    pub fn parts(&mut self) -> (&mut dyn Connection, &mut Batch) {
+        let item = self.item_mut();
+        (&mut *item.connection, &mut item.scratch)
+    }
+
+    #[inline]
+    fn item_mut(&mut self) -> &mut Item {
+        self.item.as_mut().expect("a lease has its connection until it is dropped")
+    }
+
+    /// The record of who holds the connection.
+    #[inline]
+    pub fn holder(&self) -> &Holder {
+        &self.item.as_ref().expect("a lease has its connection until it is dropped").holder
+    }
+
+    /// Notes, for reports, which statement runs on the connection.
+    #[inline]
+    pub fn note(&mut self, cursor: Cursor) -> Result<()> {
+        let item = self.item.as_mut().expect("a lease has its connection until it is dropped");
+        let plan = item.connection.plan(cursor)?;
+        item.holder.note(plan);
+        if !plan.noticed.load(Ordering::Relaxed) {
+            plan.noticed.store(true, Ordering::Relaxed);
+            self.pool.holders.learn(plan);
+        }
+        Ok(())
+    }
+
+    /// Whether this is the connection that changes the database.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+}
+
+impl Lease<&Pool> {
+    /// The same lease, independent of the borrow of the pool.
+    pub fn into_owned(mut self, pool: &Arc<Pool>) -> Lease<Arc<Pool>> {
+        Lease { pool: pool.clone(), item: self.item.take(), role: self.role }
+    }
+}
+
+impl<P: Deref<Target = Pool>> Drop for Lease<P> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(item) = self.item.take() {
+            self.pool.give_back(item, self.role);
+        }
+    }
+}

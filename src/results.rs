@@ -1,0 +1,96 @@
+//! A result being read: its first batch, then the rest in batches.
+
+use std::sync::Arc;
+
+use crate::cancel::Op;
+use crate::driver::{Cursor, Fetch, Limit};
+use crate::error::Result;
+use crate::rows::{Batch, Columns};
+use crate::session::Session;
+
+/// The rows of a query.
+///
+/// A result that fitted into its first batch has given its connection back already. A longer one holds a reader until it is read to
+/// its end or dropped.
+pub struct Rows {
+    columns: Arc<Columns>,
+    batch: Batch,
+    /// The batch has not been handed out yet.
+    unread: bool,
+    rest: Option<Rest>,
+}
+
+/// Where the rest of a result is.
+pub struct Rest {
+    session: Arc<Session>,
+    cursor: Cursor,
+    limit: Limit,
+}
+
+impl Rest {
+    pub fn new(session: Arc<Session>, cursor: Cursor, limit: Limit) -> Self {
+        Rest { session, cursor, limit }
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        let _ = self.session.finish(self.cursor);
+    }
+}
+
+impl Rows {
+    /// A result whose first batch is there.
+    pub fn new(columns: Arc<Columns>, batch: Batch, rest: Option<Rest>) -> Self {
+        Rows { columns, batch, unread: true, rest }
+    }
+
+    /// The columns; fixed from the first row on.
+    pub fn columns(&self) -> &Arc<Columns> {
+        &self.columns
+    }
+
+    /// Whether everything has been fetched from the database.
+    pub fn is_complete(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    /// The next batch, or `None` at the end. Only batches after the first one can block, as long as `op` allows.
+    ///
+    /// # Errors
+    /// Whatever the engine reports on the way; the result has ended then.
+    pub fn next_batch(&mut self, op: &Op<'_>) -> Result<Option<&Batch>> {
+        if std::mem::take(&mut self.unread) {
+            if self.batch.rows() > 0 {
+                return Ok(Some(&self.batch));
+            }
+        }
+        let Some(rest) = &self.rest else {
+            self.batch.reset(self.columns.len());
+            return Ok(None);
+        };
+        let fetched = rest.session.fetch(rest.cursor, op, &mut self.batch, rest.limit);
+        if !matches!(fetched, Ok(Fetch::More)) {
+            self.rest = None;
+        }
+        fetched?;
+        Ok((self.batch.rows() > 0).then_some(&self.batch))
+    }
+
+    /// The batch that was handed out last.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// All remaining rows as owned values: for small results and tests.
+    pub fn collect(mut self) -> Result<Vec<Vec<crate::value::Value>>> {
+        let mut all = Vec::new();
+        let op = Op::unbounded();
+        while let Some(batch) = self.next_batch(&op)? {
+            for row in 0..batch.rows() {
+                all.push(batch.row(row).map(|value| value.to_owned()).collect());
+            }
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,303 @@
+//! A connection on loan to a handle: a transaction, a pinned connection, or the rest of a large result.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::cancel::Op;
+use crate::driver::{Changes, Connection, Cursor, Fetch, Limit, Mode, Permit, Role};
+use crate::error::{Error, Kind, Outcome, Result};
+use crate::exec::{self, Matrix, Setting};
+use crate::pool::{Lease, Pool};
+use crate::rows::{Batch, Columns};
+use crate::tx::{LevelId, Levels};
+use crate::value::Params;
+
+/// Used by one thread at a time; a second one at the same moment gets [`Kind::Misuse`] instead of waiting.
+pub struct Session {
+    body: Mutex<Body>,
+}
+
+struct Body {
+    /// `None` once the connection went back.
+    lease: Option<Lease<Arc<Pool>>>,
+    levels: Levels,
+    pinned: bool,
+    read_only: bool,
+}
+
+/// How a call uses a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Use {
+    /// The level that the caller means; `None` for a pinned connection itself.
+    pub level: Option<LevelId>,
+    pub read_only: bool,
+    pub keep: bool,
+    pub limit: Limit,
+}
+
+impl Session {
+    /// A session whose transaction is begun; with the number of its outermost level.
+    pub fn transaction(mut lease: Lease<Arc<Pool>>, mode: Mode, op: &Op<'_>) -> Result<(Arc<Session>, LevelId)> {
+        let mut levels = Levels::default();
+        let id = levels.begin(lease.connection(), mode, op)?;
+        let read_only = lease.role() == Role::Reader;
+        Ok((Session::new(lease, levels, false, read_only), id))
+    }
+
+    /// A connection for one user until it is released.
+    pub fn pinned(mut lease: Lease<Arc<Pool>>) -> Arc<Session> {
+        lease.connection().rest(true);
+        let read_only = lease.role() == Role::Reader;
+        Session::new(lease, Levels::default(), true, read_only)
+    }
+
+    /// The rest of a result that did not fit into its first batch.
+    pub fn stream(lease: Lease<Arc<Pool>>) -> Arc<Session> {
+        Session::new(lease, Levels::default(), false, true)
+    }
+
+    fn new(lease: Lease<Arc<Pool>>, levels: Levels, pinned: bool, read_only: bool) -> Arc<Session> {
+        Arc::new(Session { body: Mutex::new(Body { lease: Some(lease), levels, pinned, read_only }) })
+    }
+
+    fn enter(&self) -> Result<MutexGuard<'_, Body>> {
+        self.body.try_lock().ok_or_else(|| {
+            Error::new(Kind::Misuse, "another thread is using this transaction, connection or result at this moment; use each by one thread at a time")
+        })
+    }
+
+    /// Opens a transaction on a pinned connection, or a savepoint inside a transaction.
+    pub fn begin(&self, level: Option<LevelId>, mode: Mode, op: &Op<'_>) -> Result<LevelId> {
+        let mut body = self.enter()?;
+        let Body { lease, levels, .. } = &mut *body;
+        check(levels, level)?;
+        let lease = open(lease)?;
+        lease.holder().adopt();
+        levels.begin(lease.connection(), mode, op)
+    }
+
+    /// Commits a level. The connection goes back when it was the outermost of a transaction of its own.
+    pub fn commit(&self, level: LevelId) -> Result<()> {
+        let mut body = self.enter()?;
+        let Body { lease, levels, .. } = &mut *body;
+        levels.check(level)?;
+        let result = levels.commit(open(lease)?.connection(), level);
+        body.settle();
+        result
+    }
+
+    /// Rolls a level back. The connection goes back when it was the outermost of a transaction of its own.
+    pub fn rollback(&self, level: LevelId) -> Result<()> {
+        let mut body = self.enter()?;
+        let Body { lease, levels, .. } = &mut *body;
+        levels.check(level)?;
+        let result = levels.rollback(open(lease)?.connection(), level);
+        body.settle();
+        result
+    }
+
+    /// Runs a statement and shows its first batch to `receive`; the cursor of the rest, when there is one.
+    #[inline]
+    pub fn query<R>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        usage: Use,
+        op: &Op<'_>,
+        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
+    ) -> Result<(R, Option<Cursor>)> {
+        let mut body = self.enter()?;
+        let result = body.run(sql, usage, |connection, batch, cursor| {
+            let fetch = exec::first_batch(connection, cursor, params, usage.limit, op, batch)?;
+            let columns = connection.plan(cursor)?.columns.clone();
+            let rest = (fetch == Fetch::More).then_some(cursor);
+            if rest.is_none() {
+                connection.finish(cursor);
+            }
+            Ok((receive(&columns, batch), rest))
+        });
+        body.after(result)
+    }
+
+    /// Runs a statement to its end.
+    pub fn execute(&self, sql: &str, params: Params<'_>, usage: Use, op: &Op<'_>) -> Result<Changes> {
+        let mut body = self.enter()?;
+        let result = body.run(sql, usage, |connection, batch, cursor| {
+            connection.count_from_here(false);
+            exec::execute(connection, cursor, params, op, batch)
+        });
+        body.after(result)
+    }
+
+    /// Runs a statement once for each row of parameters, all or none.
+    pub fn execute_many(&self, sql: &str, matrix: Matrix<'_>, usage: Use, op: &Op<'_>) -> Result<Changes> {
+        let mut body = self.enter()?;
+        let result = body.many(sql, matrix, usage, op);
+        body.after(result)
+    }
+
+    /// Runs a statement once for each row of parameters in a transaction that was begun for it alone.
+    pub fn each(&self, sql: &str, matrix: Matrix<'_>, usage: Use, op: &Op<'_>) -> Result<Changes> {
+        let mut body = self.enter()?;
+        let result = body.run(sql, usage, |connection, batch, cursor| exec::execute_many(connection, cursor, matrix, op, batch));
+        body.after(result)
+    }
+
+    /// Runs the statements of a script one after another.
+    pub fn script(&self, sql: &str, usage: Use, op: &Op<'_>) -> Result<Changes> {
+        let mut body = self.enter()?;
+        check(&body.levels, usage.level)?;
+        let setting = if body.levels.is_open() { Setting::Inside } else { Setting::Pinned };
+        let restrict = usage.read_only && !body.read_only;
+        let lease = open(&mut body.lease)?;
+        lease.holder().adopt();
+        let (connection, batch) = lease.parts();
+        if restrict {
+            connection.set_read_only(true)?;
+        }
+        let result = exec::script(connection, sql, setting, op, batch);
+        if restrict {
+            connection.set_read_only(false)?;
+        }
+        body.after(result)
+    }
+
+    /// The next batch of a result. Gives the connection back at the end of a result that had one of its own.
+    pub fn fetch(&self, cursor: Cursor, op: &Op<'_>, batch: &mut Batch, limit: Limit) -> Result<Fetch> {
+        let mut body = self.enter()?;
+        let owned = body.is_stream();
+        let lease = open(&mut body.lease)?;
+        lease.holder().adopt();
+        let connection = lease.connection();
+        let fetched = connection.fetch(cursor, op, batch, limit);
+        if !matches!(fetched, Ok(Fetch::More)) {
+            connection.finish(cursor);
+            if owned {
+                body.lease = None;
+            }
+        }
+        body.after(fetched)
+    }
+
+    /// Ends a result early. Harmless when it has ended.
+    pub fn finish(&self, cursor: Cursor) -> Result<()> {
+        let mut body = self.enter()?;
+        let owned = body.is_stream();
+        if let Some(lease) = &mut body.lease {
+            lease.connection().finish(cursor);
+        }
+        if owned {
+            body.lease = None;
+        }
+        Ok(())
+    }
+
+    /// Gives the connection back, rolling back what is open. Harmless when it went back before.
+    pub fn release(&self) -> Result<()> {
+        self.enter()?.give_up();
+        Ok(())
+    }
+
+    /// Like [`Session::release`], for a store that closes: leaves alone what a thread is using right now.
+    pub fn abandon(&self) {
+        if let Some(mut body) = self.body.try_lock() {
+            body.give_up();
+        }
+    }
+
+    /// Whether the level is open still.
+    pub fn check(&self, level: Option<LevelId>) -> Result<()> {
+        let mut body = self.enter()?;
+        check(&body.levels, level)?;
+        open(&mut body.lease).map(drop)
+    }
+}
+
+fn check(levels: &Levels, level: Option<LevelId>) -> Result<()> {
+    level.map_or(Ok(()), |level| levels.check(level))
+}
+
+fn open(lease: &mut Option<Lease<Arc<Pool>>>) -> Result<&mut Lease<Arc<Pool>>> {
+    lease.as_mut().ok_or_else(|| Error::new(Kind::TxEnded, "its connection went back already: the transaction, connection or result has ended"))
+}
+
+impl Body {
+    /// Prepares a statement and lets `work` run it, read-only where the call asks for that and the session is not.
+    #[inline]
+    fn run<R>(&mut self, sql: &str, usage: Use, work: impl FnOnce(&mut dyn Connection, &mut Batch, Cursor) -> Result<R>) -> Result<R> {
+        check(&self.levels, usage.level)?;
+        let permit = self.permit();
+        let restrict = usage.read_only && !self.read_only;
+        let lease = open(&mut self.lease)?;
+        lease.holder().adopt();
+        if restrict {
+            lease.connection().set_read_only(true)?;
+        }
+        let result = prepare(lease, sql, permit, usage.keep).and_then(|cursor| {
+            let (connection, batch) = lease.parts();
+            work(connection, batch, cursor)
+        });
+        if restrict {
+            lease.connection().set_read_only(false)?;
+        }
+        result
+    }
+
+    fn many(&mut self, sql: &str, matrix: Matrix<'_>, usage: Use, op: &Op<'_>) -> Result<Changes> {
+        check(&self.levels, usage.level)?;
+        let own = self.levels.begin(open(&mut self.lease)?.connection(), Mode::Immediate, op)?;
+        let result = self.run(sql, usage, |connection, batch, cursor| exec::execute_many(connection, cursor, matrix, op, batch));
+        let connection = open(&mut self.lease)?.connection();
+        match result {
+            Ok(changes) => self.levels.commit(connection, own).map(|()| changes),
+            Err(error) if self.levels.ended_by_engine(connection) => Err(error.with_outcome(Outcome::RolledBack)),
+            Err(error) => self.levels.rollback(connection, own).and(Err(error)),
+        }
+    }
+
+    fn permit(&self) -> Permit {
+        if self.pinned { Permit::Everything } else { Permit::Shared }
+    }
+
+    fn is_stream(&self) -> bool {
+        !self.pinned && !self.levels.is_open()
+    }
+
+    /// After a call: notices a transaction that the engine ended, and says so in the error.
+    #[inline]
+    fn after<R>(&mut self, result: Result<R>) -> Result<R> {
+        let error = match result {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let ended = match &mut self.lease {
+            Some(lease) => self.levels.ended_by_engine(lease.connection()),
+            None => false,
+        };
+        if !ended {
+            return Err(error);
+        }
+        self.settle();
+        Err(error.with_outcome(Outcome::RolledBack).followed_by("; the engine rolled the whole transaction back"))
+    }
+
+    /// Gives the connection back when a transaction of its own has ended.
+    fn settle(&mut self) {
+        if !self.pinned && !self.levels.is_open() {
+            self.lease = None;
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.levels = Levels::ended(&self.levels);
+        self.lease = None;
+    }
+}
+
+#[inline]
+fn prepare(lease: &mut Lease<Arc<Pool>>, sql: &str, permit: Permit, keep: bool) -> Result<Cursor> {
+    let cursor = lease.connection().prepare(sql, permit, keep)?;
+    lease.note(cursor)?;
+    Ok(cursor)
+}

@@ -1,0 +1,124 @@
+//! From the configuration to what each part needs to know.
+
+use std::time::Duration;
+
+use crate::caretaker::Rhythm;
+use crate::config::{AutoVacuum, Config, Mode, SecureDelete, Source};
+use crate::driver::sqlite::{Access, Place, Pragma, Settings};
+use crate::error::{Error, Kind, Result};
+use crate::pool::Limits;
+use crate::store::Defaults;
+
+/// What the SQLite driver needs to know.
+pub fn sqlite(config: &Config) -> Result<Settings> {
+    let options = &config.options;
+    Ok(Settings {
+        place: place(config.source()?)?,
+        journal_mode: options.journal_mode.as_str().to_string(),
+        at_birth: at_birth(config),
+        pragmas: pragmas(config),
+        statement_cache: config.query.statement_cache as usize,
+        busy_timeout: options.busy_timeout,
+        keep_snapshots: !config.pool.snapshot_idle.is_zero(),
+    })
+}
+
+fn place(source: &Source) -> Result<Place> {
+    match source {
+        Source::Memory => Ok(Place::Memory),
+        Source::File { vfs: Some(vfs), .. } => {
+            Err(Error::new(Kind::Unsupported, format!("datasource: vfs={vfs} is not part of this build; leave vfs out")))
+        }
+        Source::File { path, mode, immutable, nolock, .. } => {
+            let access = match mode {
+                Mode::ReadOnly => Access::ReadOnly,
+                Mode::ReadWrite => Access::ReadWrite,
+                Mode::ReadWriteCreate => Access::ReadWriteCreate,
+            };
+            Ok(Place::File { path: path.clone(), access, immutable: *immutable || *nolock })
+        }
+    }
+}
+
+fn at_birth(config: &Config) -> Vec<Pragma> {
+    let mut pragmas = Vec::new();
+    if config.options.page_size != 0 {
+        pragmas.push(number("page_size", config.options.page_size as i64));
+    }
+    if config.options.auto_vacuum != AutoVacuum::Keep {
+        pragmas.push(number("auto_vacuum", config.options.auto_vacuum as i64));
+    }
+    pragmas
+}
+
+fn pragmas(config: &Config) -> Vec<Pragma> {
+    let options = &config.options;
+    let journal_limit = match options.journal_size_limit {
+        0 => -1,
+        limit => limit as i64,
+    };
+    let secure = Pragma {
+        name: "secure_delete",
+        value: options.secure_delete.as_str().to_string(),
+        expect: (if options.secure_delete == SecureDelete::Fast { 2 } else { options.secure_delete as i64 }).to_string(),
+    };
+    let memory = matches!(config.source(), Ok(Source::Memory));
+    let mut pragmas = vec![
+        number("foreign_keys", options.foreign_keys.into()),
+        number("synchronous", options.synchronous as i64),
+        number("cache_size", -(options.cache_size as i64 / 1024)),
+        number("temp_store", options.temp_store as i64),
+        number("trusted_schema", options.trusted_schema.into()),
+        number("recursive_triggers", options.recursive_triggers.into()),
+        number("cell_size_check", options.cell_size_check.into()),
+        number("journal_size_limit", journal_limit),
+        secure,
+    ];
+    if !memory && options.mmap_size > 0 {
+        pragmas.push(number("mmap_size", options.mmap_size as i64));
+    }
+    pragmas
+}
+
+fn number(name: &'static str, value: i64) -> Pragma {
+    Pragma { name, value: value.to_string(), expect: value.to_string() }
+}
+
+/// What the pool needs to know. A memory database has one connection that no timer closes.
+pub fn limits(config: &Config) -> Limits {
+    let pool = &config.pool;
+    let memory = matches!(config.source(), Ok(Source::Memory));
+    Limits {
+        max_open: pool.max_open as usize,
+        max_idle: pool.idle_limit() as usize,
+        min_idle: pool.min_idle as usize,
+        max_lifetime: some(pool.max_lifetime).filter(|_| !memory),
+        idle_timeout: some(pool.idle_timeout),
+        health_check_after: some(pool.health_check_interval),
+        wait_timeout: some(pool.wait_timeout),
+        checkpoint_frames: config.options.wal_autocheckpoint,
+    }
+}
+
+/// What holds where a call says nothing.
+pub fn defaults(config: &Config) -> Defaults {
+    Defaults {
+        timeout: some(config.query.timeout),
+        batch_rows: config.query.batch_rows as usize,
+        read_only: config.query.read_only,
+        keep_statements: config.query.use_prepared && config.query.statement_cache > 0,
+        close_timeout: config.close_timeout,
+    }
+}
+
+/// How often the maintenance looks, and how long a snapshot may be idle.
+pub fn rhythm(config: &Config) -> Rhythm {
+    let look = some(config.pool.health_check_interval).unwrap_or(Duration::from_secs(30));
+    let snapshot_idle = some(config.pool.snapshot_idle).unwrap_or(look);
+    Rhythm { look: look.min(Duration::from_secs(1)), snapshot_idle }
+}
+
+/// In the configuration 0 means "never" or "without end".
+fn some(time: Duration) -> Option<Duration> {
+    (!time.is_zero()).then_some(time)
+}

@@ -1,0 +1,572 @@
+//! The store: where pool, transactions and results meet. Each method reads as the product's behaviour.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::cancel::Op;
+use crate::caretaker::Caretaker;
+use crate::config::Config;
+use crate::driver::sqlite::SqliteDriver;
+use crate::driver::{Changes, Driver, Fetch, Limit, Mode, Permit, Plan, Role};
+use crate::error::{Error, Kind, Result};
+use crate::exec::{self, Matrix, Setting};
+use crate::holders::Purpose;
+use crate::options::{QueryOptions, Timeout};
+use crate::pool::{Lease, Pool};
+use crate::results::{Rest, Rows};
+use crate::rows::{Batch, Columns};
+use crate::session::{Session, Use};
+use crate::settings;
+use crate::slots::Load;
+use crate::tx::LevelId;
+use crate::value::Params;
+
+/// One open database. Cheap to clone; every clone is the same store. All methods may be called from any thread.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    driver: Arc<dyn Driver>,
+    pool: Arc<Pool>,
+    defaults: Defaults,
+    /// Transactions, pinned connections and streams that may be open still.
+    sessions: Mutex<Vec<Weak<Session>>>,
+    abort: Arc<AtomicBool>,
+    closed: AtomicBool,
+    caretaker: Caretaker,
+    warnings: Vec<String>,
+}
+
+/// What holds where a call says nothing.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    pub timeout: Option<Duration>,
+    pub batch_rows: usize,
+    pub read_only: bool,
+    pub keep_statements: bool,
+    pub close_timeout: Duration,
+}
+
+/// A batch ends after this many bytes of text and blobs, whatever its rows.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// How a transaction is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TxMode {
+    /// On the writer. [`Mode::Immediate`] unless there is a reason.
+    Write(Mode),
+    /// On a reader: one snapshot for all its queries, no writes.
+    ReadOnly,
+}
+
+/// The state of a store in numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Stats {
+    pub writer: Load,
+    pub readers: Load,
+    pub waits: u64,
+    pub wait_nanos: u64,
+    pub opened: u64,
+    pub closed_max_idle: u64,
+    pub closed_idle_time: u64,
+    pub closed_lifetime: u64,
+    pub closed_broken: u64,
+    pub resets: u64,
+    pub discards: u64,
+    pub exhausted: u64,
+    pub self_deadlocks: u64,
+    pub checkpoints: u64,
+    pub log_frames: u64,
+}
+
+/// Whether a store can work now, and why not.
+#[derive(Debug, Default)]
+pub struct Health {
+    pub can_read: bool,
+    pub can_write: bool,
+    /// Empty when all is well.
+    pub problem: String,
+}
+
+/// A statement that has been checked, with what is known of it. Valid on every connection of the store.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    plan: Arc<Plan>,
+}
+
+impl Statement {
+    pub fn sql(&self) -> &str {
+        &self.plan.sql
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+impl Store {
+    /// Opens the database that `config` describes and sets it up. Waits for other processes up to `pool.wait_timeout`.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] for a configuration that is wrong; what opening the file gives: [`Kind::CantOpen`], [`Kind::Corrupt`],
+    /// [`Kind::ReadOnly`], [`Kind::Io`], [`Kind::Timeout`].
+    ///
+    /// # Example
+    /// ```
+    /// # fn main() -> keepwell::error::Result<()> {
+    /// let mut config = keepwell::config::Config::new();
+    /// config.load_uri(":memory:")?;
+    /// let store = keepwell::store::Store::open(&config)?;
+    /// let rows = store.query("SELECT 6 * 7", keepwell::value::Params::NONE, &Default::default())?;
+    /// assert_eq!(rows.collect()?[0][0], keepwell::value::Value::Integer(42));
+    /// store.close(None)
+    /// # }
+    /// ```
+    pub fn open(config: &Config) -> Result<Store> {
+        config.validate()?;
+        let limits = settings::limits(config);
+        let abort = Arc::new(AtomicBool::new(false));
+        let op = Op::new(limits.wait_timeout, None, None);
+        let driver: Arc<dyn Driver> = Arc::new(SqliteDriver::open(settings::sqlite(config)?, abort.clone(), &op)?);
+        let pool = Arc::new(Pool::new(driver.clone(), limits));
+        pool.warm_up();
+        let caretaker = Caretaker::start(&pool, settings::rhythm(config));
+        let inner = Inner {
+            driver,
+            pool,
+            defaults: settings::defaults(config),
+            sessions: Mutex::new(Vec::new()),
+            abort,
+            closed: AtomicBool::new(false),
+            caretaker,
+            warnings: config.warnings(),
+        };
+        Ok(Store { inner: Arc::new(inner) })
+    }
+
+    /// Opens the database file at `path` with everything else as it is by default.
+    pub fn open_path(path: impl AsRef<Path>) -> Result<Store> {
+        let mut config = Config::new();
+        config.set("datasource", &path.as_ref().to_string_lossy())?;
+        Store::open(&config)
+    }
+
+    /// Whether the store has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.inner.closed.load(Ordering::Acquire)
+    }
+
+    /// What in the configuration was accepted but has no effect.
+    pub fn warnings(&self) -> &[String] {
+        &self.inner.warnings
+    }
+
+    /// The engine's name of the database: its path, or `:memory:`.
+    pub fn database(&self) -> &str {
+        self.inner.driver.name()
+    }
+
+    /// Runs one statement and returns its rows. A read runs on a reader; a write (`INSERT … RETURNING`) on the writer, to its end and
+    /// committed before the call returns.
+    pub fn query<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Rows> {
+        let taken = |columns: &Arc<Columns>, batch: &mut Batch| (columns.clone(), std::mem::take(batch));
+        let ((columns, batch), rest) = self.query_first(sql, params.into(), options, taken)?;
+        Ok(Rows::new(columns, batch, rest))
+    }
+
+    /// Like [`Store::query`], but shows the first batch to `receive`, which may look or take it.
+    #[inline]
+    pub fn query_first<R>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        options: &QueryOptions<'_>,
+        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
+    ) -> Result<(R, Option<Rest>)> {
+        let op = self.op(options)?;
+        let mut lease = self.inner.pool.reader(&op, sql, Purpose::Statement, !options.unbound)?;
+        if lease.role() == Role::Reader {
+            lease.connection().enter()?;
+            let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
+            if lease.connection().plan(cursor)?.footprint.read_only || self.read_only(options) {
+                return self.run_first(lease, cursor, params, options, &op, receive);
+            }
+            drop(lease);
+            if options.no_writer {
+                return Err(Error::new(Kind::NeedsWriter, "the statement writes; call again without asking for a reader only"));
+            }
+            lease = self.inner.pool.writer(&op, Purpose::Statement, !options.unbound)?;
+        }
+        if self.read_only(options) {
+            lease.connection().set_read_only(true)?;
+        }
+        let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
+        self.run_first(lease, cursor, params, options, &op, receive)
+    }
+
+    #[inline]
+    fn run_first<R>(
+        &self,
+        mut lease: Lease<&Pool>,
+        cursor: crate::driver::Cursor,
+        params: Params<'_>,
+        options: &QueryOptions<'_>,
+        op: &Op<'_>,
+        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
+    ) -> Result<(R, Option<Rest>)> {
+        lease.note(cursor)?;
+        let limit = self.limit(options);
+        let (connection, batch) = lease.parts();
+        let fetch = exec::first_batch(connection, cursor, params, limit, op, batch)?;
+        let columns = connection.plan(cursor)?.columns.clone();
+        if fetch == Fetch::Done {
+            connection.finish(cursor);
+            return Ok((receive(&columns, batch), None));
+        }
+        let received = receive(&columns, batch);
+        lease.holder().repurpose(Purpose::Stream);
+        let session = self.remember(Session::stream(lease.into_owned(&self.inner.pool)));
+        Ok((received, Some(Rest::new(session, cursor, limit))))
+    }
+
+    /// Runs one statement to its end on the writer and says what it changed. Durable, to the degree configured, when it returns.
+    pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Changes> {
+        let op = self.op(options)?;
+        let mut lease = self.writer(options, &op, Purpose::Statement)?;
+        let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
+        lease.note(cursor)?;
+        let (connection, batch) = lease.parts();
+        connection.count_from_here(true);
+        exec::execute(connection, cursor, params.into(), &op, batch)
+    }
+
+    /// Runs one statement for each row of parameters in one transaction: all of them, or none.
+    pub fn execute_many(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
+        let tx = self.begin(TxMode::Write(Mode::Immediate), options)?;
+        let changes = tx.each(sql, matrix, options)?;
+        tx.commit()?;
+        Ok(changes)
+    }
+
+    /// Runs the statements of a script as one transaction, unless the script begins its own. See [`exec::script`].
+    pub fn execute_script(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Changes> {
+        let op = self.op(options)?;
+        let mut lease = self.writer(options, &op, Purpose::Script)?;
+        let (connection, batch) = lease.parts();
+        exec::script(connection, sql, Setting::Alone, &op, batch)
+    }
+
+    /// Checks a statement and says what is known of it.
+    pub fn prepare(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Statement> {
+        let op = self.op(options)?;
+        let mut lease = self.inner.pool.reader(&op, sql, Purpose::Statement, !options.unbound)?;
+        let connection = lease.connection();
+        connection.enter()?;
+        let cursor = connection.prepare(sql, Permit::Shared, true)?;
+        let plan = connection.plan(cursor)?.clone();
+        connection.finish(cursor);
+        Ok(Statement { plan })
+    }
+
+    /// Begins a transaction. It holds its connection until it is committed, rolled back or dropped (which rolls back).
+    pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
+        let op = self.op(options)?;
+        let bound = !options.unbound;
+        let (lease, mode) = match mode {
+            TxMode::Write(mode) => (self.inner.pool.writer(&op, Purpose::Transaction, bound)?, mode),
+            TxMode::ReadOnly => {
+                let mut lease = self.inner.pool.reader(&op, "", Purpose::Transaction, bound)?;
+                lease.connection().set_read_only(true)?;
+                lease.connection().enter()?;
+                (lease, Mode::Deferred)
+            }
+        };
+        let (session, level) = Session::transaction(lease.into_owned(&self.inner.pool), mode, &op)?;
+        Ok(Scope { store: self.clone(), session: self.remember(session), level: Some(level) })
+    }
+
+    /// Lends one connection (the writer, or with `read_only` a reader) until it is released or dropped: for settings, attached
+    /// databases and temporary tables.
+    pub fn pin(&self, options: &QueryOptions<'_>) -> Result<Scope> {
+        let op = self.op(options)?;
+        let bound = !options.unbound;
+        let lease = if self.read_only(options) {
+            let mut lease = self.inner.pool.reader(&op, "", Purpose::Pinned, bound)?;
+            lease.connection().set_read_only(true)?;
+            lease
+        } else {
+            self.inner.pool.writer(&op, Purpose::Pinned, bound)?
+        };
+        let session = Session::pinned(lease.into_owned(&self.inner.pool));
+        Ok(Scope { store: self.clone(), session: self.remember(session), level: None })
+    }
+
+    /// Whether the store can read and write now. Waits as long as the options allow.
+    pub fn health(&self, options: &QueryOptions<'_>) -> Health {
+        let read = self.query("SELECT count(*) FROM sqlite_schema", Params::NONE, options);
+        let write = self.begin(TxMode::Write(Mode::Immediate), options).and_then(Scope::rollback);
+        let problems = [read.as_ref().err(), write.as_ref().err()];
+        let problem: Vec<String> = problems.into_iter().flatten().map(ToString::to_string).collect();
+        Health { can_read: read.is_ok(), can_write: write.is_ok(), problem: problem.join("; ") }
+    }
+
+    /// The state of the pool in numbers.
+    pub fn stats(&self) -> Stats {
+        let (writer, readers) = self.inner.pool.load();
+        let counters = &self.inner.pool.counters;
+        Stats {
+            writer,
+            readers,
+            waits: counters.waits.get(),
+            wait_nanos: counters.wait_time.get(),
+            opened: counters.opened.get(),
+            closed_max_idle: counters.closed_max_idle.get(),
+            closed_idle_time: counters.closed_idle_time.get(),
+            closed_lifetime: counters.closed_lifetime.get(),
+            closed_broken: counters.closed_broken.get(),
+            resets: counters.resets.get(),
+            discards: counters.discards.get(),
+            exhausted: counters.exhausted.get(),
+            self_deadlocks: counters.self_deadlocks.get(),
+            checkpoints: counters.checkpoints.get(),
+            log_frames: self.inner.driver.backlog().frames.into(),
+        }
+    }
+
+    /// Closes the store: admits nobody any more, waits up to `drain` (`close_timeout` of the configuration where `None`) for what is
+    /// under way, ends the rest, and closes the database. Closing twice is harmless.
+    ///
+    /// # Errors
+    /// [`Kind::Timeout`] when something had to be ended; the store is closed all the same.
+    pub fn close(&self, drain: Option<Duration>) -> Result<()> {
+        self.inner.pool.check_process()?;
+        if self.inner.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.inner.caretaker.stop();
+        self.inner.pool.close();
+        let patience = drain.unwrap_or(self.inner.defaults.close_timeout);
+        let late = (!self.drained(patience)).then(|| self.inner.pool.report());
+        if late.is_some() {
+            self.inner.abort.store(true, Ordering::Release);
+            self.inner.sessions.lock().iter().filter_map(Weak::upgrade).for_each(|session| session.abandon());
+            self.drained(Duration::from_secs(1));
+        }
+        self.inner.driver.close();
+        match late {
+            None => Ok(()),
+            Some(report) => {
+                let message = format!("close: not everything ended within {patience:?} and was ended now: {report}");
+                Err(Error::new(Kind::Timeout, message))
+            }
+        }
+    }
+
+    /// Waits until no connection is lent any more.
+    fn drained(&self, patience: Duration) -> bool {
+        let end = Instant::now().checked_add(patience);
+        loop {
+            let (writer, readers) = self.inner.pool.load();
+            if writer.total + readers.total == 0 {
+                return true;
+            }
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn writer(&self, options: &QueryOptions<'_>, op: &Op<'_>, purpose: Purpose) -> Result<Lease<&Pool>> {
+        let mut lease = self.inner.pool.writer(op, purpose, !options.unbound)?;
+        if self.read_only(options) {
+            lease.connection().set_read_only(true)?;
+        }
+        Ok(lease)
+    }
+
+    #[inline]
+    fn op<'a>(&self, options: &QueryOptions<'a>) -> Result<Op<'a>> {
+        let timeout = match options.timeout {
+            Timeout::Default => self.inner.defaults.timeout,
+            Timeout::None => None,
+            Timeout::After(time) => Some(time),
+        };
+        self.inner.pool.check_process()?;
+        let op = Op::new(timeout, options.cancel, options.caller);
+        op.check("call")?;
+        Ok(op)
+    }
+
+    /// An operation for a later call on a result of this store.
+    pub fn later_op<'a>(&self, options: &QueryOptions<'a>) -> Result<Op<'a>> {
+        self.op(options)
+    }
+
+    fn read_only(&self, options: &QueryOptions<'_>) -> bool {
+        options.read_only || self.inner.defaults.read_only
+    }
+
+    fn keeps(&self, options: &QueryOptions<'_>) -> bool {
+        self.inner.defaults.keep_statements && !options.unprepared
+    }
+
+    fn limit(&self, options: &QueryOptions<'_>) -> Limit {
+        let rows = match options.batch_rows {
+            0 => self.inner.defaults.batch_rows,
+            rows => rows as usize,
+        };
+        Limit { rows, bytes: BATCH_BYTES }
+    }
+
+    fn remember(&self, session: Arc<Session>) -> Arc<Session> {
+        let mut sessions = self.inner.sessions.lock();
+        if sessions.len() == sessions.capacity() {
+            sessions.retain(|weak| weak.strong_count() > 0);
+        }
+        sessions.push(Arc::downgrade(&session));
+        session
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.pool.check_process().is_err() {
+            // Everything belongs to the parent: keep it from being dropped with the fields.
+            std::mem::forget((self.pool.clone(), self.driver.clone()));
+            return;
+        }
+        self.caretaker.stop();
+        self.pool.close();
+        self.driver.close();
+    }
+}
+
+/// A transaction, a savepoint inside one, or a pinned connection: the same calls as on a store, on one connection.
+///
+/// Dropping a transaction or savepoint that is open rolls it back; dropping a pinned connection releases it.
+pub struct Scope {
+    store: Store,
+    session: Arc<Session>,
+    /// `None`: the pinned connection itself.
+    level: Option<LevelId>,
+}
+
+impl Scope {
+    /// See [`Store::query`].
+    pub fn query<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Rows> {
+        let taken = |columns: &Arc<Columns>, batch: &mut Batch| (columns.clone(), std::mem::take(batch));
+        let ((columns, batch), rest) = self.query_first(sql, params.into(), options, taken)?;
+        Ok(Rows::new(columns, batch, rest))
+    }
+
+    /// See [`Store::query_first`].
+    #[inline]
+    pub fn query_first<R>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        options: &QueryOptions<'_>,
+        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
+    ) -> Result<(R, Option<Rest>)> {
+        let op = self.store.op(options)?;
+        let usage = self.usage(options);
+        let (received, cursor) = self.session.query(sql, params, usage, &op, receive)?;
+        Ok((received, cursor.map(|cursor| Rest::new(self.session.clone(), cursor, usage.limit))))
+    }
+
+    /// See [`Store::execute`]. Durable when the outermost transaction is committed.
+    pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Changes> {
+        let op = self.store.op(options)?;
+        self.session.execute(sql, params.into(), self.usage(options), &op)
+    }
+
+    /// See [`Store::execute_many`]; inside a transaction it is a savepoint of its own.
+    pub fn execute_many(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
+        let op = self.store.op(options)?;
+        self.session.execute_many(sql, matrix, self.usage(options), &op)
+    }
+
+    /// Runs the statements of a script one after another. Inside a transaction they must not end it.
+    pub fn execute_script(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Changes> {
+        let op = self.store.op(options)?;
+        self.session.script(sql, self.usage(options), &op)
+    }
+
+    /// Begins a savepoint inside a transaction, or a transaction on a pinned connection.
+    pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
+        let op = self.store.op(options)?;
+        let mode = if let TxMode::Write(mode) = mode { mode } else { Mode::Deferred };
+        let level = self.session.begin(self.level, mode, &op)?;
+        Ok(Scope { store: self.store.clone(), session: self.session.clone(), level: Some(level) })
+    }
+
+    /// Commits. After an error the transaction is open still, unless the error's outcome says otherwise.
+    pub fn commit(&self) -> Result<()> {
+        self.session.commit(self.transaction()?)
+    }
+
+    /// Rolls back.
+    pub fn rollback(self) -> Result<()> {
+        self.undo()
+    }
+
+    /// Rolls back without consuming the handle.
+    pub fn undo(&self) -> Result<()> {
+        self.session.rollback(self.transaction()?)
+    }
+
+    /// Gives a pinned connection back, rolling back what is open on it.
+    pub fn release(&self) -> Result<()> {
+        self.session.release()
+    }
+
+    /// Whether this is a pinned connection itself, not a transaction on it.
+    pub fn is_pinned(&self) -> bool {
+        self.level.is_none()
+    }
+
+    /// The store that the scope belongs to.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Fails when the scope has ended.
+    pub fn check(&self) -> Result<()> {
+        self.session.check(self.level)
+    }
+
+    fn transaction(&self) -> Result<LevelId> {
+        self.level.ok_or_else(|| Error::new(Kind::Misuse, "this is a pinned connection, not a transaction: begin one on it, or release it"))
+    }
+
+    /// One transaction's worth of [`Store::execute_many`]: the savepoint around it would be of no use.
+    fn each(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
+        let op = self.store.op(options)?;
+        self.session.each(sql, matrix, self.usage(options), &op)
+    }
+
+    fn usage(&self, options: &QueryOptions<'_>) -> Use {
+        Use {
+            level: self.level,
+            read_only: self.store.read_only(options),
+            keep: self.store.keeps(options),
+            limit: self.store.limit(options),
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        let _ = match self.level {
+            Some(level) => self.session.rollback(level),
+            None => self.session.release(),
+        };
+    }
+}
