@@ -36,6 +36,9 @@ pub mod results;
 mod settings;
 pub mod store;
 
+// The border to C.
+pub mod ffi;
+
 pub use config::Config;
 pub use error::{Error, Kind, Result};
 pub use exec::Matrix;

@@ -45,6 +45,16 @@ impl Rows {
         Rows { columns, batch, unread: true, rest }
     }
 
+    /// A result of whose first batch the caller has had some rows already.
+    pub fn partly_read(columns: Arc<Columns>, batch: Batch, rest: Option<Rest>) -> Self {
+        Rows { columns, batch, unread: false, rest }
+    }
+
+    /// Whether the first batch is waiting for the first [`Rows::next_batch`].
+    pub fn is_unread(&self) -> bool {
+        self.unread
+    }
+
     /// The columns; fixed from the first row on.
     pub fn columns(&self) -> &Arc<Columns> {
         &self.columns

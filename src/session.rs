@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::cancel::Op;
-use crate::driver::{Changes, Connection, Cursor, Fetch, Limit, Mode, Permit, Role};
+use crate::driver::{Changes, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan, Role};
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::exec::{self, Matrix, Setting};
 use crate::pool::{Lease, Pool};
@@ -118,6 +118,16 @@ impl Session {
             Ok((receive(&columns, batch), rest))
         });
         body.after(result)
+    }
+
+    /// Checks a statement on the session's connection.
+    pub fn prepare(&self, sql: &str, usage: Use) -> Result<Arc<Plan>> {
+        let mut body = self.enter()?;
+        body.run(sql, usage, |connection, _, cursor| {
+            let plan = connection.plan(cursor)?.clone();
+            connection.finish(cursor);
+            Ok(plan)
+        })
     }
 
     /// Runs a statement to its end.

@@ -393,20 +393,20 @@ impl Store {
 
     #[inline]
     fn op<'a>(&self, options: &QueryOptions<'a>) -> Result<Op<'a>> {
-        let timeout = match options.timeout {
-            Timeout::Default => self.inner.defaults.timeout,
-            Timeout::None => None,
-            Timeout::After(time) => Some(time),
-        };
         self.inner.pool.check_process()?;
-        let op = Op::new(timeout, options.cancel, options.caller);
+        let op = Op::new(self.timeout(options), options.cancel, options.caller);
         op.check("call")?;
         Ok(op)
     }
 
-    /// An operation for a later call on a result of this store.
-    pub fn later_op<'a>(&self, options: &QueryOptions<'a>) -> Result<Op<'a>> {
-        self.op(options)
+    /// How long a call with these options may take.
+    #[inline]
+    pub fn timeout(&self, options: &QueryOptions<'_>) -> Option<Duration> {
+        match options.timeout {
+            Timeout::Default => self.inner.defaults.timeout,
+            Timeout::None => None,
+            Timeout::After(time) => Some(time),
+        }
     }
 
     fn read_only(&self, options: &QueryOptions<'_>) -> bool {
@@ -497,6 +497,13 @@ impl Scope {
     pub fn execute_script(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Changes> {
         let op = self.store.op(options)?;
         self.session.script(sql, self.usage(options), &op)
+    }
+
+    /// See [`Store::prepare`].
+    pub fn prepare(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Statement> {
+        self.store.op(options)?;
+        let plan = self.session.prepare(sql, self.usage(options))?;
+        Ok(Statement { plan })
     }
 
     /// Begins a savepoint inside a transaction, or a transaction on a pinned connection.

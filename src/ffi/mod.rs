@@ -1,0 +1,26 @@
+//! The border: the exported C functions. Each one reads its arguments, calls the core, writes its outputs.
+
+// The names are those of the C header.
+#![allow(non_camel_case_types)]
+#![allow(unsafe_code)]
+#![deny(unsafe_op_in_unsafe_fn)]
+// What each exported function asks of its caller is said once, at the head of the header.
+#![allow(clippy::missing_safety_doc)]
+
+pub mod types;
+
+mod guard;
+mod handle;
+mod text;
+
+mod about;
+mod cancel;
+mod config;
+//mod python;
+mod query;
+mod rows;
+mod statement;
+mod store;
+mod tx;
+
+pub use guard::error_flags;

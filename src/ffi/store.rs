@@ -1,0 +1,170 @@
+//! Stores: initialize, open, look at, close.
+
+use std::time::Duration;
+
+use super::config::find as find_config;
+use super::guard::{copy_text, guard};
+use super::handle::{self, Kinds, Object};
+use super::query::Call;
+use super::text::{give, null, Out};
+use super::types::*;
+use crate::error::{Error, Kind};
+use crate::instance;
+use crate::store::Store;
+
+/// Opens the process-wide store, which is `KW_INSTANCE` from then on. Blocks while other processes hold the database, up to
+/// `pool.wait_timeout`. Errors: `KW_ALREADY_INITIALIZED`, and those of `kw_open`.
+#[no_mangle]
+pub unsafe extern "C" fn kw_initialize(config: kw_config, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        let config = find_config(config)?.lock().clone();
+        instance::initialize(&config)?;
+        handle::instance_changed();
+        Ok(KW_OK)
+    })
+}
+
+/// Gives `KW_INSTANCE` when the process-wide store is open. Errors: `KW_NOT_INITIALIZED`.
+#[no_mangle]
+pub unsafe extern "C" fn kw_instance(out: *mut kw_store, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        instance::get()?;
+        // SAFETY: the caller keeps the promises of the header.
+        unsafe { give(out, KW_INSTANCE, "out")? };
+        Ok(KW_OK)
+    })
+}
+
+/// Opens a store. The configuration is copied and may be freed. Blocks while other processes hold the database, up to `pool.wait_timeout`.
+/// Errors: `KW_CONFIG`, `KW_CANT_OPEN`, `KW_CORRUPT` (also: not a database), `KW_READ_ONLY`, `KW_IO`, `KW_TIMEOUT`.
+#[no_mangle]
+pub unsafe extern "C" fn kw_open(config: kw_config, out: *mut kw_store, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        if out.is_null() {
+            return Err(null("out"));
+        }
+        let config = find_config(config)?.lock().clone();
+        let store = Store::open(&config)?;
+        // SAFETY: the caller keeps the promises of the header.
+        unsafe { give(out, handle::insert(Object::Store(store))?, "out")? };
+        Ok(KW_OK)
+    })
+}
+
+/// Closes a store: admits nobody any more, waits up to `drain_us` microseconds (negative: `close_timeout` of the configuration) for what is
+/// under way, ends the rest, rolls back what is open, and closes the database. The handle is gone in any case; closing it again is harmless.
+/// Errors: `KW_TIMEOUT` when something had to be ended, with who that was.
+#[no_mangle]
+pub unsafe extern "C" fn kw_store_close(store: kw_store, drain_us: i64, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        let drain = u64::try_from(drain_us).ok().map(Duration::from_micros);
+        let store = if store == KW_INSTANCE {
+            match instance::get() {
+                Err(error) if error.kind() == Kind::NotInitialized => None,
+                other => Some(other?),
+            }
+        } else {
+            match handle::take(store, Kinds::Store)? {
+                Some(Object::Store(store)) => Some(store),
+                _ => None,
+            }
+        };
+        let result = store.map_or(Ok(()), |store| store.close(drain));
+        handle::instance_changed();
+        result.map(|()| KW_OK)
+    })
+}
+
+/// The state of a store's pool in numbers. Never blocks for long.
+#[no_mangle]
+pub unsafe extern "C" fn kw_store_stats(store: kw_store, out: *mut kw_stats, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        // SAFETY: the caller keeps the promises of the header.
+        let out = unsafe { Out::new(out, "out")? };
+        out.write(handle::with_store(store, |store| Ok(stats(store)))?);
+        Ok(KW_OK)
+    })
+}
+
+fn stats(store: &Store) -> kw_stats {
+    let stats = store.stats();
+    let sum = |pick: fn(&crate::slots::Load) -> usize| (pick(&stats.writer) + pick(&stats.readers)) as u32;
+    let (open, idle) = (sum(|load| load.total), sum(|load| load.idle));
+    kw_stats {
+        struct_size: 0,
+        max_open: sum(|load| load.capacity),
+        open,
+        in_use: open - idle,
+        idle,
+        waiting: sum(|load| load.waiting),
+        waits: stats.waits,
+        wait_ns: stats.wait_nanos,
+        opened: stats.opened,
+        closed_max_idle: stats.closed_max_idle,
+        closed_idle_time: stats.closed_idle_time,
+        closed_lifetime: stats.closed_lifetime,
+        closed_broken: stats.closed_broken,
+        resets: stats.resets,
+        discards: stats.discards,
+        exhausted: stats.exhausted,
+        self_deadlocks: stats.self_deadlocks,
+        checkpoints: stats.checkpoints,
+        log_frames: stats.log_frames,
+    }
+}
+
+/// Tries whether the store can read and write now (the write is begun and rolled back). Blocks like `kw_query`: give it a timeout.
+/// Returns `KW_OK` also when the store is unwell; `out` says so. A store opened to read only is not expected to write.
+#[no_mangle]
+pub unsafe extern "C" fn kw_store_health(store: kw_store, options: *const kw_options, out: *mut kw_health, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        // SAFETY: the caller keeps the promises of the header.
+        let (out, call) = unsafe { (Out::new(out, "out")?, Call::new(options)?) };
+        let health = handle::with_store(store, |store| Ok(store.health(&call.options()?)))?;
+        let mut message = [0; 512];
+        copy_text(&health.problem, &mut message);
+        out.write(kw_health {
+            struct_size: 0,
+            can_read: health.can_read.into(),
+            can_write: health.can_write.into(),
+            reserved: 0,
+            message,
+        });
+        Ok(KW_OK)
+    })
+}
+
+/// How many warnings the configuration gave when the store was opened.
+#[no_mangle]
+pub unsafe extern "C" fn kw_store_warning_count(store: kw_store, out: *mut u32, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        let count = handle::with_store(store, |store| Ok(store.warnings().len() as u32))?;
+        // SAFETY: the caller keeps the promises of the header.
+        unsafe { give(out, count, "out")? };
+        Ok(KW_OK)
+    })
+}
+
+/// A warning that the configuration gave: something that was accepted and has no effect. Borrowed until the store is closed.
+#[no_mangle]
+pub unsafe extern "C" fn kw_store_warning(
+    store: kw_store,
+    index: u32,
+    text: *mut *const std::ffi::c_char,
+    len: *mut usize,
+    err: *mut kw_error,
+) -> kw_status {
+    guard(err, || {
+        let (pointer, length) = handle::with_store(store, |store| {
+            let warning = store.warnings().get(index as usize);
+            let warning = warning.ok_or_else(|| Error::new(Kind::Misuse, format!("store: there is no warning {index}, counted from 0")))?;
+            Ok((warning.as_ptr(), warning.len()))
+        })?;
+        // SAFETY: the caller keeps the promises of the header.
+        unsafe {
+            give(text, pointer.cast(), "text")?;
+            give(len, length, "len")?;
+        }
+        Ok(KW_OK)
+    })
+}
