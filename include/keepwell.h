@@ -45,359 +45,359 @@
 
 
 
-/*
- SQL NULL. A zeroed cell is NULL.
+/**
+ * SQL NULL. A zeroed cell is NULL.
  */
 #define KW_NULL 0
 
-/*
- A 64-bit signed integer in `value.integer`.
+/**
+ * A 64-bit signed integer in `value.integer`.
  */
 #define KW_INTEGER 1
 
-/*
- A double in `value.real`.
+/**
+ * A double in `value.real`.
  */
 #define KW_REAL 2
 
-/*
- UTF-8 text at `value.data`, `length` bytes. As a parameter, a length of `UINT32_MAX` means NUL-terminated.
+/**
+ * UTF-8 text at `value.data`, `length` bytes. As a parameter, a length of `UINT32_MAX` means NUL-terminated.
  */
 #define KW_TEXT 3
 
-/*
- Bytes at `value.data`, `length` of them.
+/**
+ * Bytes at `value.data`, `length` of them.
  */
 #define KW_BLOB 4
 
-/*
- Parameters only: text, `value.integer` bytes after the start of the *first* cell of the array. A block of parameters without pointers.
+/**
+ * Parameters only: text, `value.integer` bytes after the start of the *first* cell of the array. A block of parameters without pointers.
  */
 #define KW_TEXT_AT 5
 
-/*
- Parameters only: bytes, addressed as with `KW_TEXT_AT`.
+/**
+ * Parameters only: bytes, addressed as with `KW_TEXT_AT`.
  */
 #define KW_BLOB_AT 6
 
-/*
- The room for an error's message, its NUL included.
+/**
+ * The room for an error's message, its NUL included.
  */
 #define KW_MESSAGE_SIZE 512
 
-/*
- The same statement may succeed when run again.
+/**
+ * The same statement may succeed when run again.
  */
 #define KW_ERROR_RETRY_STATEMENT 1
 
-/*
- The whole transaction may succeed when run again from its start.
+/**
+ * The whole transaction may succeed when run again from its start.
  */
 #define KW_ERROR_RETRY_TRANSACTION 2
 
-/*
- A new connection is needed; the pool has dropped the broken one.
+/**
+ * A new connection is needed; the pool has dropped the broken one.
  */
 #define KW_ERROR_RECONNECT 4
 
-/*
- The deadline passed.
+/**
+ * The deadline passed.
  */
 #define KW_ERROR_TIMED_OUT 8
 
-/*
- The caller cancelled.
+/**
+ * The caller cancelled.
  */
 #define KW_ERROR_CANCELLED 16
 
-/*
- The commit is durable although an error is reported.
+/**
+ * The commit is durable although an error is reported.
  */
 #define KW_ERROR_COMMITTED 32
 
-/*
- The engine rolled the whole transaction back.
+/**
+ * The engine rolled the whole transaction back.
  */
 #define KW_ERROR_ROLLED_BACK 64
 
-/*
- The engine refuses every write of the call (`KW_READ_ONLY`). For `kw_conn_acquire`: a reader instead of the writer.
+/**
+ * The engine refuses every write of the call (`KW_READ_ONLY`). For `kw_conn_acquire`: a reader instead of the writer.
  */
 #define KW_OPTION_READ_ONLY 1
 
-/*
- Do not keep the statement prepared.
+/**
+ * Do not keep the statement prepared.
  */
 #define KW_OPTION_UNPREPARED 2
 
-/*
- Queries only: answer `KW_NEEDS_WRITER` instead of waiting for the writer.
+/**
+ * Queries only: answer `KW_NEEDS_WRITER` instead of waiting for the writer.
  */
 #define KW_OPTION_NO_WRITER 4
 
-/*
- The call is not tied to its operating-system thread (goroutines): no look for waits of a thread for itself.
+/**
+ * The call is not tied to its operating-system thread (goroutines): no look for waits of a thread for itself.
  */
 #define KW_OPTION_UNBOUND 8
 
-/*
- `kw_query_into` only: the first row holds the column names as text.
+/**
+ * `kw_query_into` only: the first row holds the column names as text.
  */
 #define KW_OPTION_COLUMN_NAMES 16
 
-/*
- The cache as the store is configured.
+/**
+ * The cache as the store is configured.
  */
 #define KW_CACHE_DEFAULT 0
 
-/*
- Take the result from the cache if it is there, and keep it.
+/**
+ * Take the result from the cache if it is there, and keep it.
  */
 #define KW_CACHE_USE 1
 
-/*
- Neither look nor keep.
+/**
+ * Neither look nor keep.
  */
 #define KW_CACHE_SKIP 2
 
-/*
- Run the query and replace what is cached.
+/**
+ * Run the query and replace what is cached.
  */
 #define KW_CACHE_REFRESH 3
 
-/*
- Nothing follows this batch.
+/**
+ * Nothing follows this batch.
  */
 #define KW_BATCH_LAST 1
 
-/*
- `kw_tx_begin`: immediate.
+/**
+ * `kw_tx_begin`: immediate.
  */
 #define KW_TX_DEFAULT 0
 
-/*
- Takes the database's write lock at its first write; that write may be a `KW_CONFLICT`.
+/**
+ * Takes the database's write lock at its first write; that write may be a `KW_CONFLICT`.
  */
 #define KW_TX_DEFERRED 1
 
-/*
- Takes the database's write lock at once.
+/**
+ * Takes the database's write lock at once.
  */
 #define KW_TX_IMMEDIATE 2
 
-/*
- Like immediate; outside WAL mode it keeps readers of other processes out too.
+/**
+ * Like immediate; outside WAL mode it keeps readers of other processes out too.
  */
 #define KW_TX_EXCLUSIVE 3
 
-/*
- On a reader: one snapshot for all its queries, no writes.
+/**
+ * On a reader: one snapshot for all its queries, no writes.
  */
 #define KW_TX_READ_ONLY 4
 
-/*
- The answer of nearly every function: `KW_OK`, `KW_ROW`, `KW_DONE`, or the number of an error.
- Numbers are never reused. `kw_status_name` gives a number's name.
+/**
+ * The answer of nearly every function: `KW_OK`, `KW_ROW`, `KW_DONE`, or the number of an error.
+ * Numbers are never reused. `kw_status_name` gives a number's name.
  */
 typedef int32_t kw_status;
 
-/*
- A configuration that is being built.
+/**
+ * A configuration that is being built.
  */
 typedef uint64_t kw_config;
 
-/*
- What went wrong. The caller owns it; initialize it with `KW_ERROR_INIT`. Written only when a call fails; nothing to free.
+/**
+ * What went wrong. The caller owns it; initialize it with `KW_ERROR_INIT`. Written only when a call fails; nothing to free.
  */
 typedef struct kw_error {
-    /*
-     `sizeof(kw_error)`.
+    /**
+     * `sizeof(kw_error)`.
      */
     uint32_t struct_size;
-    /*
-     The status that the call returned.
+    /**
+     * The status that the call returned.
      */
     kw_status code;
-    /*
-     The engine's primary code (SQLite: 19 for SQLITE_CONSTRAINT), 0 where the engine was not asked.
+    /**
+     * The engine's primary code (SQLite: 19 for SQLITE_CONSTRAINT), 0 where the engine was not asked.
      */
     int32_t engine_code;
-    /*
-     The engine's extended code (SQLite: 2067 for SQLITE_CONSTRAINT_UNIQUE).
+    /**
+     * The engine's extended code (SQLite: 2067 for SQLITE_CONSTRAINT_UNIQUE).
      */
     int32_t engine_extended_code;
-    /*
-     The byte in the SQL that the error is about, -1 where unknown.
+    /**
+     * The byte in the SQL that the error is about, -1 where unknown.
      */
     int32_t sql_offset;
-    /*
-     `KW_ERROR_…` flags.
+    /**
+     * `KW_ERROR_…` flags.
      */
     uint32_t flags;
-    /*
-     The five-character SQLSTATE class, NUL-terminated.
+    /**
+     * The five-character SQLSTATE class, NUL-terminated.
      */
     char sqlstate[8];
-    /*
-     Operation, object, numbers and cure: UTF-8, NUL-terminated, cut at a character's edge.
+    /**
+     * Operation, object, numbers and cure: UTF-8, NUL-terminated, cut at a character's edge.
      */
     char message[512];
 } kw_error;
 
-/*
- A store: a database that is open.
+/**
+ * A store: a database that is open.
  */
 typedef uint64_t kw_store;
 
-/*
- The state of a store's pool. Initialize with `KW_STATS_INIT`.
+/**
+ * The state of a store's pool. Initialize with `KW_STATS_INIT`.
  */
 typedef struct kw_stats {
-    /*
-     `sizeof(kw_stats)`.
+    /**
+     * `sizeof(kw_stats)`.
      */
     uint32_t struct_size;
-    /*
-     Connections that there may be.
+    /**
+     * Connections that there may be.
      */
     uint32_t max_open;
-    /*
-     Connections that are open.
+    /**
+     * Connections that are open.
      */
     uint32_t open;
     uint32_t in_use;
     uint32_t idle;
-    /*
-     Callers waiting for a connection now.
+    /**
+     * Callers waiting for a connection now.
      */
     uint32_t waiting;
-    /*
-     Waits for a connection so far, and their nanoseconds.
+    /**
+     * Waits for a connection so far, and their nanoseconds.
      */
     uint64_t waits;
     uint64_t wait_ns;
-    /*
-     Connections opened so far, and closed, by reason.
+    /**
+     * Connections opened so far, and closed, by reason.
      */
     uint64_t opened;
     uint64_t closed_max_idle;
     uint64_t closed_idle_time;
     uint64_t closed_lifetime;
     uint64_t closed_broken;
-    /*
-     Leases that came back with something open, which was undone.
+    /**
+     * Leases that came back with something open, which was undone.
      */
     uint64_t resets;
-    /*
-     Connections that came back changed and were discarded.
+    /**
+     * Connections that came back changed and were discarded.
      */
     uint64_t discards;
-    /*
-     Waits that ended without a connection.
+    /**
+     * Waits that ended without a connection.
      */
     uint64_t exhausted;
     uint64_t self_deadlocks;
-    /*
-     Times the log was copied into the database.
+    /**
+     * Times the log was copied into the database.
      */
     uint64_t checkpoints;
-    /*
-     Frames (pages) in the log now.
+    /**
+     * Frames (pages) in the log now.
      */
     uint64_t log_frames;
 } kw_stats;
 
-/*
- A switch that ends calls.
+/**
+ * A switch that ends calls.
  */
 typedef uint64_t kw_cancel;
 
-/*
- A prepared statement, valid on every connection of its store, from any thread.
+/**
+ * A prepared statement, valid on every connection of its store, from any thread.
  */
 typedef uint64_t kw_statement;
 
-/*
- Called on the calling thread about every 20 ms while a call waits or runs long; non-zero cancels the call.
- It must not use the transaction, connection or rows of that call, and must not unwind.
+/**
+ * Called on the calling thread about every 20 ms while a call waits or runs long; non-zero cancels the call.
+ * It must not use the transaction, connection or rows of that call, and must not unwind.
  */
 typedef int32_t (*kw_tick)(void *context);
 
-/*
- Options of one call; NULL or all zero is right for most. Initialize with `KW_OPTIONS_INIT`.
+/**
+ * Options of one call; NULL or all zero is right for most. Initialize with `KW_OPTIONS_INIT`.
  */
 typedef struct kw_options {
-    /*
-     `sizeof(kw_options)`.
+    /**
+     * `sizeof(kw_options)`.
      */
     uint32_t struct_size;
-    /*
-     `KW_OPTION_…` flags.
+    /**
+     * `KW_OPTION_…` flags.
      */
     uint32_t flags;
-    /*
-     Microseconds for queue, locks, execution and retries together; 0: the store's `query.timeout`; negative: none.
-     For rows that are still being fetched it counts anew for each fetch.
+    /**
+     * Microseconds for queue, locks, execution and retries together; 0: the store's `query.timeout`; negative: none.
+     * For rows that are still being fetched it counts anew for each fetch.
      */
     int64_t timeout_us;
-    /*
-     A token that ends the call; 0: none.
+    /**
+     * A token that ends the call; 0: none.
      */
     kw_cancel cancel;
-    /*
-     Run this prepared statement; `sql` must be NULL then. 0: none.
+    /**
+     * Run this prepared statement; `sql` must be NULL then. 0: none.
      */
     kw_statement statement;
-    /*
-     NULL: parameters in order. Else one NUL-terminated name per parameter, with or without its `:`, `@` or `$`.
+    /**
+     * NULL: parameters in order. Else one NUL-terminated name per parameter, with or without its `:`, `@` or `$`.
      */
     const char *const *param_names;
-    /*
-     Hears of a call that takes long; NULL: nobody. Must stay valid until rows that it was given for are closed.
+    /**
+     * Hears of a call that takes long; NULL: nobody. Must stay valid until rows that it was given for are closed.
      */
     kw_tick tick;
-    /*
-     Passed to `tick`.
+    /**
+     * Passed to `tick`.
      */
     void *tick_context;
-    /*
-     `KW_CACHE_…`. Accepted now; takes effect when the result cache lands.
+    /**
+     * `KW_CACHE_…`. Accepted now; takes effect when the result cache lands.
      */
     int32_t cache;
-    /*
-     Rows in a batch; 0: the store's `query.batch_rows` (256).
+    /**
+     * Rows in a batch; 0: the store's `query.batch_rows` (256).
      */
     uint32_t batch_rows;
-    /*
-     Milliseconds for which a cached result may serve; 0: the store's.
+    /**
+     * Milliseconds for which a cached result may serve; 0: the store's.
      */
     int64_t cache_ttl_ms;
 } kw_options;
 
-/*
- Whether a store can work now. Initialize with `KW_HEALTH_INIT`.
+/**
+ * Whether a store can work now. Initialize with `KW_HEALTH_INIT`.
  */
 typedef struct kw_health {
-    /*
-     `sizeof(kw_health)`.
+    /**
+     * `sizeof(kw_health)`.
      */
     uint32_t struct_size;
     uint32_t can_read;
     uint32_t can_write;
     uint32_t reserved;
-    /*
-     Why not; empty when all is well. NUL-terminated.
+    /**
+     * Why not; empty when all is well. NUL-terminated.
      */
     char message[512];
 } kw_health;
 
-/*
- Where SQL runs: a `kw_store`, `kw_tx`, `kw_conn`, or one of these with default options attached (`kw_target_derive`).
+/**
+ * Where SQL runs: a `kw_store`, `kw_tx`, `kw_conn`, or one of these with default options attached (`kw_target_derive`).
  */
 typedef uint64_t kw_target;
 
-/*
- What a cell holds, by its type.
+/**
+ * What a cell holds, by its type.
  */
 typedef union kw_value {
     int64_t integer;
@@ -405,303 +405,303 @@ typedef union kw_value {
     const void *data;
 } kw_value;
 
-/*
- One value in 16 bytes: a parameter, or a cell of a result. Text of a result is followed by a NUL byte that `length` does not count.
+/**
+ * One value in 16 bytes: a parameter, or a cell of a result. Text of a result is followed by a NUL byte that `length` does not count.
  */
 typedef struct kw_cell {
     union kw_value value;
-    /*
-     Bytes of text or blob; 0 otherwise.
+    /**
+     * Bytes of text or blob; 0 otherwise.
      */
     uint32_t length;
-    /*
-     `KW_NULL` … `KW_BLOB_AT`.
+    /**
+     * `KW_NULL` … `KW_BLOB_AT`.
      */
     uint32_t type;
 } kw_cell;
 
-/*
- The rows of a query. Used by one thread at a time.
+/**
+ * The rows of a query. Used by one thread at a time.
  */
 typedef uint64_t kw_rows;
 
-/*
- What a fetch put into the caller's memory: `rows × columns` cells from its start, then the bytes they point to.
- Initialize with `KW_FETCH_INIT`.
+/**
+ * What a fetch put into the caller's memory: `rows × columns` cells from its start, then the bytes they point to.
+ * Initialize with `KW_FETCH_INIT`.
  */
 typedef struct kw_fetch {
-    /*
-     `sizeof(kw_fetch)`.
+    /**
+     * `sizeof(kw_fetch)`.
      */
     uint32_t struct_size;
     uint32_t columns;
-    /*
-     Rows in the memory, the one with the column names included.
+    /**
+     * Rows in the memory, the one with the column names included.
      */
     uint32_t rows;
-    /*
-     `KW_BATCH_LAST`.
+    /**
+     * `KW_BATCH_LAST`.
      */
     uint32_t flags;
-    /*
-     Equal numbers from one store mean equal column names.
+    /**
+     * Equal numbers from one store mean equal column names.
      */
     uint64_t columns_id;
-    /*
-     When not even the next row fitted (`rows` is 0 and `more` is not): the bytes that it needs.
+    /**
+     * When not even the next row fitted (`rows` is 0 and `more` is not): the bytes that it needs.
      */
     uint64_t needed;
-    /*
-     0 when the result is complete, else the rows that follow: fetch on, or close them.
+    /**
+     * 0 when the result is complete, else the rows that follow: fetch on, or close them.
      */
     kw_rows more;
 } kw_fetch;
 
-/*
- What a write changed. Initialize with `KW_RESULT_INIT`.
+/**
+ * What a write changed. Initialize with `KW_RESULT_INIT`.
  */
 typedef struct kw_result {
-    /*
-     `sizeof(kw_result)`.
+    /**
+     * `sizeof(kw_result)`.
      */
     uint32_t struct_size;
     uint32_t reserved;
-    /*
-     The key of the row inserted last, 0 if the statement inserted none.
+    /**
+     * The key of the row inserted last, 0 if the statement inserted none.
      */
     int64_t last_insert_id;
-    /*
-     Rows that the statement itself inserted, updated or deleted, without those of triggers and cascades.
+    /**
+     * Rows that the statement itself inserted, updated or deleted, without those of triggers and cascades.
      */
     int64_t rows_affected;
 } kw_result;
 
-/*
- Some rows, row by row, in the library's memory: valid until the next call on the rows. Initialize with `KW_BATCH_INIT`.
+/**
+ * Some rows, row by row, in the library's memory: valid until the next call on the rows. Initialize with `KW_BATCH_INIT`.
  */
 typedef struct kw_batch {
-    /*
-     `sizeof(kw_batch)`.
+    /**
+     * `sizeof(kw_batch)`.
      */
     uint32_t struct_size;
     uint32_t columns;
-    /*
-     0 at the end.
+    /**
+     * 0 at the end.
      */
     uint32_t rows;
-    /*
-     `KW_BATCH_LAST`.
+    /**
+     * `KW_BATCH_LAST`.
      */
     uint32_t flags;
-    /*
-     `rows × columns` cells.
+    /**
+     * `rows × columns` cells.
      */
     const struct kw_cell *cells;
 } kw_batch;
 
-/*
- What is known of a prepared statement. Initialize with `KW_STATEMENT_INFO_INIT`.
+/**
+ * What is known of a prepared statement. Initialize with `KW_STATEMENT_INFO_INIT`.
  */
 typedef struct kw_statement_info {
-    /*
-     `sizeof(kw_statement_info)`.
+    /**
+     * `sizeof(kw_statement_info)`.
      */
     uint32_t struct_size;
     uint32_t parameter_count;
     uint32_t column_count;
-    /*
-     1 when the engine says that it changes nothing in the database.
+    /**
+     * 1 when the engine says that it changes nothing in the database.
      */
     uint32_t read_only;
 } kw_statement_info;
 
-/*
- A transaction, or a savepoint inside one. Used by one thread at a time.
+/**
+ * A transaction, or a savepoint inside one. Used by one thread at a time.
  */
 typedef uint64_t kw_tx;
 
-/*
- A pinned connection. Used by one thread at a time.
+/**
+ * A pinned connection. Used by one thread at a time.
  */
 typedef uint64_t kw_conn;
 
-/*
- Success.
+/**
+ * Success.
  */
 #define KW_OK 0
 
-/*
- An engine error that has no class of its own.
+/**
+ * An engine error that has no class of its own.
  */
 #define KW_ERROR 1
 
-/*
- Wrong use: a NULL argument, a second thread on one handle, calls in the wrong order.
+/**
+ * Wrong use: a NULL argument, a second thread on one handle, calls in the wrong order.
  */
 #define KW_MISUSE 2
 
-/*
- A handle that is 0, stale, of another kind, or closed.
+/**
+ * A handle that is 0, stale, of another kind, or closed.
  */
 #define KW_INVALID_HANDLE 3
 
-/*
- A handle that this process inherited through fork(). Open a store of this process instead.
+/**
+ * A handle that this process inherited through fork(). Open a store of this process instead.
  */
 #define KW_FORKED 4
 
-/*
- A panic inside keepwell, stopped at the border. The connection concerned is discarded; everything else goes on.
+/**
+ * A panic inside keepwell, stopped at the border. The connection concerned is discarded; everything else goes on.
  */
 #define KW_PANIC 5
 
-/*
- A configuration key or value that is wrong; the message names the right one.
+/**
+ * A configuration key or value that is wrong; the message names the right one.
  */
 #define KW_CONFIG 6
 
-/*
- SQL that the engine does not accept; `sql_offset` says where.
+/**
+ * SQL that the engine does not accept; `sql_offset` says where.
  */
 #define KW_SQL 7
 
-/*
- Too few, too many or misnamed parameters.
+/**
+ * Too few, too many or misnamed parameters.
  */
 #define KW_PARAMETER 8
 
-/*
- A constraint was violated; `engine_extended_code` says which.
+/**
+ * A constraint was violated; `engine_extended_code` says which.
  */
 #define KW_CONSTRAINT 9
 
-/*
- Another process holds the database's lock.
+/**
+ * Another process holds the database's lock.
  */
 #define KW_BUSY 10
 
-/*
- The call's deadline passed.
+/**
+ * The call's deadline passed.
  */
 #define KW_TIMEOUT 11
 
-/*
- The call was cancelled by its token or tick.
+/**
+ * The call was cancelled by its token or tick.
  */
 #define KW_CANCELLED 12
 
-/*
- No connection became free in time; the message names who holds them.
+/**
+ * No connection became free in time; the message names who holds them.
  */
 #define KW_EXHAUSTED 13
 
-/*
- The calling thread would have waited for a connection that it holds itself.
+/**
+ * The calling thread would have waited for a connection that it holds itself.
  */
 #define KW_SELF_DEADLOCK 14
 
-/*
- The store is closing or closed.
+/**
+ * The store is closing or closed.
  */
 #define KW_CLOSED 15
 
-/*
- A write through something that may only read.
+/**
+ * A write through something that may only read.
  */
 #define KW_READ_ONLY 16
 
-/*
- The operating system reported an I/O error.
+/**
+ * The operating system reported an I/O error.
  */
 #define KW_IO 17
 
-/*
- The disk or the database is full.
+/**
+ * The disk or the database is full.
  */
 #define KW_FULL 18
 
-/*
- The file is corrupt, or no database.
+/**
+ * The file is corrupt, or no database.
  */
 #define KW_CORRUPT 19
 
-/*
- The file could not be opened.
+/**
+ * The file could not be opened.
  */
 #define KW_CANT_OPEN 20
 
-/*
- Memory ran out.
+/**
+ * Memory ran out.
  */
 #define KW_NO_MEMORY 21
 
-/*
- A value, row or statement is over a limit.
+/**
+ * A value, row or statement is over a limit.
  */
 #define KW_TOO_BIG 22
 
-/*
- Another process committed first: run the transaction again from its start.
+/**
+ * Another process committed first: run the transaction again from its start.
  */
 #define KW_CONFLICT 23
 
-/*
- The transaction has already ended.
+/**
+ * The transaction has already ended.
  */
 #define KW_TX_ENDED 24
 
-/*
- Text that is not UTF-8, or a NUL inside SQL.
+/**
+ * Text that is not UTF-8, or a NUL inside SQL.
  */
 #define KW_ENCODING 25
 
-/*
- The operating system does not permit it.
+/**
+ * The operating system does not permit it.
  */
 #define KW_PERMISSION 26
 
-/*
- With `KW_OPTION_NO_WRITER`: the statement writes. Call again without the flag.
+/**
+ * With `KW_OPTION_NO_WRITER`: the statement writes. Call again without the flag.
  */
 #define KW_NEEDS_WRITER 27
 
-/*
- The engine or this build cannot do it.
+/**
+ * The engine or this build cannot do it.
  */
 #define KW_UNSUPPORTED 28
 
-/*
- The process-wide store was not initialized.
+/**
+ * The process-wide store was not initialized.
  */
 #define KW_NOT_INITIALIZED 29
 
-/*
- The process-wide store was initialized already.
+/**
+ * The process-wide store was initialized already.
  */
 #define KW_ALREADY_INITIALIZED 30
 
-/*
- A `struct_size` that this library does not know, or an unknown field that is not zero.
+/**
+ * A `struct_size` that this library does not know, or an unknown field that is not zero.
  */
 #define KW_ABI 31
 
-/*
- A cell is not of the type that was asked for, or does not fit.
+/**
+ * A cell is not of the type that was asked for, or does not fit.
  */
 #define KW_TYPE 32
 
-/*
- `kw_rows_step`: there is a row.
+/**
+ * `kw_rows_step`: there is a row.
  */
 #define KW_ROW 100
 
-/*
- `kw_rows_step`: there is no further row.
+/**
+ * `kw_rows_step`: there is no further row.
  */
 #define KW_DONE 101
 
-/*
- The process-wide store (`kw_initialize`), accepted wherever a store or target is.
+/**
+ * The process-wide store (`kw_initialize`), accepted wherever a store or target is.
  */
 #define KW_INSTANCE 1
 
@@ -709,30 +709,30 @@ typedef uint64_t kw_conn;
 extern "C" {
 #endif // __cplusplus
 
-/*
- The library's version, for example "0.1.0". Never NULL, never freed.
+/**
+ * The library's version, for example "0.1.0". Never NULL, never freed.
  */
 const char *kw_version(void);
 
-/*
- The name of a status, for example "KW_BUSY"; "KW_UNKNOWN" for a number that is none. Never NULL, never freed.
+/**
+ * The name of a status, for example "KW_BUSY"; "KW_UNKNOWN" for a number that is none. Never NULL, never freed.
  */
 const char *kw_status_name(kw_status status);
 
-/*
- A description of this library as JSON: version, functions, struct sizes and offsets, status numbers, features. Never NULL, never freed.
+/**
+ * A description of this library as JSON: version, functions, struct sizes and offsets, status numbers, features. Never NULL, never freed.
  */
 const char *kw_abi_describe(void);
 
-/*
- A configuration with every key at its default. Free it with `kw_config_free`; a store that was opened with it does not need it.
+/**
+ * A configuration with every key at its default. Free it with `kw_config_free`; a store that was opened with it does not need it.
  */
 kw_status kw_config_new(kw_config *out,
                         struct kw_error *err);
 
-/*
- Sets one key (`pool.max_open`, `options.synchronous`, …; the README lists them) from text. Errors: `KW_CONFIG`, with the nearest right
- key, or the value and its range.
+/**
+ * Sets one key (`pool.max_open`, `options.synchronous`, …; the README lists them) from text. Errors: `KW_CONFIG`, with the nearest right
+ * key, or the value and its range.
  */
 kw_status kw_config_set(kw_config config,
                         const char *key,
@@ -741,76 +741,76 @@ kw_status kw_config_set(kw_config config,
                         size_t value_len,
                         struct kw_error *err);
 
-/*
- Reads YAML text; keys that it does not name stay as they are. Errors: `KW_CONFIG`, with the line.
+/**
+ * Reads YAML text; keys that it does not name stay as they are. Errors: `KW_CONFIG`, with the line.
  */
 kw_status kw_config_load_yaml(kw_config config, const char *yaml, size_t yaml_len, struct kw_error *err);
 
-/*
- Reads a YAML file. Errors: `KW_CONFIG`, with file and line; `KW_IO`.
+/**
+ * Reads a YAML file. Errors: `KW_CONFIG`, with file and line; `KW_IO`.
  */
 kw_status kw_config_load_file(kw_config config, const char *path, size_t path_len, struct kw_error *err);
 
-/*
- Sets the data source: a path, a URI (`file:app.db?mode=rwc`), or `:memory:`. Errors: `KW_CONFIG`.
+/**
+ * Sets the data source: a path, a URI (`file:app.db?mode=rwc`), or `:memory:`. Errors: `KW_CONFIG`.
  */
 kw_status kw_config_load_uri(kw_config config, const char *uri, size_t uri_len, struct kw_error *err);
 
-/*
- Frees a configuration. Harmless for one that is freed already.
+/**
+ * Frees a configuration. Harmless for one that is freed already.
  */
 kw_status kw_config_free(kw_config config);
 
-/*
- Opens the process-wide store, which is `KW_INSTANCE` from then on. Blocks while other processes hold the database, up to
- `pool.wait_timeout`. Errors: `KW_ALREADY_INITIALIZED`, and those of `kw_open`.
+/**
+ * Opens the process-wide store, which is `KW_INSTANCE` from then on. Blocks while other processes hold the database, up to
+ * `pool.wait_timeout`. Errors: `KW_ALREADY_INITIALIZED`, and those of `kw_open`.
  */
 kw_status kw_initialize(kw_config config,
                         struct kw_error *err);
 
-/*
- Gives `KW_INSTANCE` when the process-wide store is open. Errors: `KW_NOT_INITIALIZED`.
+/**
+ * Gives `KW_INSTANCE` when the process-wide store is open. Errors: `KW_NOT_INITIALIZED`.
  */
 kw_status kw_instance(kw_store *out, struct kw_error *err);
 
-/*
- Opens a store. The configuration is copied and may be freed. Blocks while other processes hold the database, up to `pool.wait_timeout`.
- Errors: `KW_CONFIG`, `KW_CANT_OPEN`, `KW_CORRUPT` (also: not a database), `KW_READ_ONLY`, `KW_IO`, `KW_TIMEOUT`.
+/**
+ * Opens a store. The configuration is copied and may be freed. Blocks while other processes hold the database, up to `pool.wait_timeout`.
+ * Errors: `KW_CONFIG`, `KW_CANT_OPEN`, `KW_CORRUPT` (also: not a database), `KW_READ_ONLY`, `KW_IO`, `KW_TIMEOUT`.
  */
 kw_status kw_open(kw_config config,
                   kw_store *out,
                   struct kw_error *err);
 
-/*
- Closes a store: admits nobody any more, waits up to `drain_us` microseconds (negative: `close_timeout` of the configuration) for what is
- under way, ends the rest, rolls back what is open, and closes the database. The handle is gone in any case; closing it again is harmless.
- Errors: `KW_TIMEOUT` when something had to be ended, with who that was.
+/**
+ * Closes a store: admits nobody any more, waits up to `drain_us` microseconds (negative: `close_timeout` of the configuration) for what is
+ * under way, ends the rest, rolls back what is open, and closes the database. The handle is gone in any case; closing it again is harmless.
+ * Errors: `KW_TIMEOUT` when something had to be ended, with who that was.
  */
 kw_status kw_store_close(kw_store store,
                          int64_t drain_us,
                          struct kw_error *err);
 
-/*
- The state of a store's pool in numbers. Never blocks for long.
+/**
+ * The state of a store's pool in numbers. Never blocks for long.
  */
 kw_status kw_store_stats(kw_store store, struct kw_stats *out, struct kw_error *err);
 
-/*
- Tries whether the store can read and write now (the write is begun and rolled back). Blocks like `kw_query`: give it a timeout.
- Returns `KW_OK` also when the store is unwell; `out` says so. A store opened to read only is not expected to write.
+/**
+ * Tries whether the store can read and write now (the write is begun and rolled back). Blocks like `kw_query`: give it a timeout.
+ * Returns `KW_OK` also when the store is unwell; `out` says so. A store opened to read only is not expected to write.
  */
 kw_status kw_store_health(kw_store store,
                           const struct kw_options *options,
                           struct kw_health *out,
                           struct kw_error *err);
 
-/*
- How many warnings the configuration gave when the store was opened.
+/**
+ * How many warnings the configuration gave when the store was opened.
  */
 kw_status kw_store_warning_count(kw_store store, uint32_t *out, struct kw_error *err);
 
-/*
- A warning that the configuration gave: something that was accepted and has no effect. Borrowed until the store is closed.
+/**
+ * A warning that the configuration gave: something that was accepted and has no effect. Borrowed until the store is closed.
  */
 kw_status kw_store_warning(kw_store store,
                            uint32_t index,
@@ -818,13 +818,13 @@ kw_status kw_store_warning(kw_store store,
                            size_t *len,
                            struct kw_error *err);
 
-/*
- Runs one statement and returns its rows.
-
- A read runs on a reader; a result that fits into the first batch has given its connection back when this returns, a longer one holds
- it until the rows are closed or read to their end. A write (INSERT … RETURNING) runs to its end on the writer and is committed when this
- returns. Blocks while no connection is free, another process holds the lock, or the statement runs, up to the timeout.
- Errors: `KW_SQL`, `KW_PARAMETER`, `KW_TIMEOUT`, `KW_CANCELLED`, `KW_EXHAUSTED`, `KW_SELF_DEADLOCK`, …; see the table of statuses.
+/**
+ * Runs one statement and returns its rows.
+ *
+ * A read runs on a reader; a result that fits into the first batch has given its connection back when this returns, a longer one holds
+ * it until the rows are closed or read to their end. A write (INSERT … RETURNING) runs to its end on the writer and is committed when this
+ * returns. Blocks while no connection is free, another process holds the lock, or the statement runs, up to the timeout.
+ * Errors: `KW_SQL`, `KW_PARAMETER`, `KW_TIMEOUT`, `KW_CANCELLED`, `KW_EXHAUSTED`, `KW_SELF_DEADLOCK`, …; see the table of statuses.
  */
 kw_status kw_query(kw_target target,
                    const char *sql,
@@ -835,11 +835,11 @@ kw_status kw_query(kw_target target,
                    kw_rows *rows,
                    struct kw_error *err);
 
-/*
- Runs one statement and copies its rows into the caller's memory: nothing to close when all of them fit.
-
- The memory (8-byte aligned) gets `rows × columns` cells and behind them the bytes that they point to. When there are more rows than fit,
- `out->more` is a rows handle with the rest. Otherwise like `kw_query`.
+/**
+ * Runs one statement and copies its rows into the caller's memory: nothing to close when all of them fit.
+ *
+ * The memory (8-byte aligned) gets `rows × columns` cells and behind them the bytes that they point to. When there are more rows than fit,
+ * `out->more` is a rows handle with the rest. Otherwise like `kw_query`.
  */
 kw_status kw_query_into(kw_target target,
                         const char *sql,
@@ -852,9 +852,9 @@ kw_status kw_query_into(kw_target target,
                         struct kw_fetch *out,
                         struct kw_error *err);
 
-/*
- Runs one statement to its end on the writer and says what it changed; committed when this returns, unless the target is a transaction.
- Rows that it returns are dropped. `out` may be NULL. Blocks and fails like `kw_query`.
+/**
+ * Runs one statement to its end on the writer and says what it changed; committed when this returns, unless the target is a transaction.
+ * Rows that it returns are dropped. `out` may be NULL. Blocks and fails like `kw_query`.
  */
 kw_status kw_execute(kw_target target,
                      const char *sql,
@@ -865,10 +865,10 @@ kw_status kw_execute(kw_target target,
                      struct kw_result *out,
                      struct kw_error *err);
 
-/*
- Runs one statement for each of `row_count` rows of `column_count` parameters, row after row in `params`, in one transaction (a savepoint,
- when the target is a transaction): all of them, or none. `rows_affected` is their sum. `out` may be NULL. `options.param_names`, where
- given, names the columns.
+/**
+ * Runs one statement for each of `row_count` rows of `column_count` parameters, row after row in `params`, in one transaction (a savepoint,
+ * when the target is a transaction): all of them, or none. `rows_affected` is their sum. `out` may be NULL. `options.param_names`, where
+ * given, names the columns.
  */
 kw_status kw_execute_many(kw_target target,
                           const char *sql,
@@ -880,12 +880,12 @@ kw_status kw_execute_many(kw_target target,
                           struct kw_result *out,
                           struct kw_error *err);
 
-/*
- Runs the statements of a script one after another; the engine finds where each one ends, so triggers, strings and comments are safe.
-
- On a store the script is one transaction and an error undoes all of it, unless it has BEGIN and COMMIT of its own, changes settings of the
- connection by PRAGMA, or runs VACUUM: what came before is committed then. Inside a transaction it must not end that. Rows are dropped.
- `rows_affected` is the sum; `out` may be NULL. An error's `sql_offset` counts from the start of the script.
+/**
+ * Runs the statements of a script one after another; the engine finds where each one ends, so triggers, strings and comments are safe.
+ *
+ * On a store the script is one transaction and an error undoes all of it, unless it has BEGIN and COMMIT of its own, changes settings of the
+ * connection by PRAGMA, or runs VACUUM: what came before is committed then. Inside a transaction it must not end that. Rows are dropped.
+ * `rows_affected` is the sum; `out` may be NULL. An error's `sql_offset` counts from the start of the script.
  */
 kw_status kw_execute_script(kw_target target,
                             const char *sql,
@@ -894,30 +894,30 @@ kw_status kw_execute_script(kw_target target,
                             struct kw_result *out,
                             struct kw_error *err);
 
-/*
- How many columns the rows have; 0 for a statement that returns none.
+/**
+ * How many columns the rows have; 0 for a statement that returns none.
  */
 kw_status kw_rows_column_count(kw_rows rows, uint32_t *out, struct kw_error *err);
 
-/*
- The name of a column, counted from 0. Borrowed until the rows are closed.
+/**
+ * The name of a column, counted from 0. Borrowed until the rows are closed.
  */
 kw_status kw_rows_column_name(kw_rows rows, uint32_t index, const char **name, size_t *len, struct kw_error *err);
 
-/*
- The declared type of a column that is a plain table column, else NULL and 0. Borrowed until the rows are closed.
+/**
+ * The declared type of a column that is a plain table column, else NULL and 0. Borrowed until the rows are closed.
  */
 kw_status kw_rows_column_decltype(kw_rows rows, uint32_t index, const char **name, size_t *len, struct kw_error *err);
 
-/*
- The next rows, in the library's memory: valid until the next call on these rows. `out->rows` is 0 at the end.
- The first batch is there already; later ones block like `kw_query`, each with the timeout of the query anew.
+/**
+ * The next rows, in the library's memory: valid until the next call on these rows. `out->rows` is 0 at the end.
+ * The first batch is there already; later ones block like `kw_query`, each with the timeout of the query anew.
  */
 kw_status kw_rows_next_batch(kw_rows rows, struct kw_batch *out, struct kw_error *err);
 
-/*
- Copies the next rows into the caller's memory, as `kw_query_into` does. `out->more` is `rows` again until the end; then it is 0 and the
- handle is closed.
+/**
+ * Copies the next rows into the caller's memory, as `kw_query_into` does. `out->more` is `rows` again until the end; then it is 0 and the
+ * handle is closed.
  */
 kw_status kw_rows_fetch_into(kw_rows rows,
                              void *buffer,
@@ -925,46 +925,46 @@ kw_status kw_rows_fetch_into(kw_rows rows,
                              struct kw_fetch *out,
                              struct kw_error *err);
 
-/*
- Moves to the next row: `KW_ROW`, or `KW_DONE` at the end. Blocks like `kw_rows_next_batch`.
+/**
+ * Moves to the next row: `KW_ROW`, or `KW_DONE` at the end. Blocks like `kw_rows_next_batch`.
  */
 kw_status kw_rows_step(kw_rows rows, struct kw_error *err);
 
-/*
- The type of a cell of the current row: `KW_NULL` … `KW_BLOB`.
+/**
+ * The type of a cell of the current row: `KW_NULL` … `KW_BLOB`.
  */
 kw_status kw_rows_type(kw_rows rows, uint32_t column, uint32_t *out, struct kw_error *err);
 
-/*
- An integer cell of the current row. `KW_TYPE` for any other cell, NULL included.
+/**
+ * An integer cell of the current row. `KW_TYPE` for any other cell, NULL included.
  */
 kw_status kw_rows_int64(kw_rows rows, uint32_t column, int64_t *out, struct kw_error *err);
 
-/*
- A real cell of the current row, or an integer one as a double. `KW_TYPE` for any other cell, NULL included.
+/**
+ * A real cell of the current row, or an integer one as a double. `KW_TYPE` for any other cell, NULL included.
  */
 kw_status kw_rows_double(kw_rows rows, uint32_t column, double *out, struct kw_error *err);
 
-/*
- A text cell of the current row, followed by a NUL; NULL and 0 for a NULL cell. `KW_TYPE` for any other cell.
- Borrowed until the next call on the rows.
+/**
+ * A text cell of the current row, followed by a NUL; NULL and 0 for a NULL cell. `KW_TYPE` for any other cell.
+ * Borrowed until the next call on the rows.
  */
 kw_status kw_rows_text(kw_rows rows, uint32_t column, const char **text, size_t *len, struct kw_error *err);
 
-/*
- A blob cell of the current row, or the bytes of a text one; NULL and 0 for a NULL cell. `KW_TYPE` for any other cell.
- Borrowed until the next call on the rows.
+/**
+ * A blob cell of the current row, or the bytes of a text one; NULL and 0 for a NULL cell. `KW_TYPE` for any other cell.
+ * Borrowed until the next call on the rows.
  */
 kw_status kw_rows_blob(kw_rows rows, uint32_t column, const void **data, size_t *len, struct kw_error *err);
 
-/*
- Closes rows at any point and gives their connection back. Harmless for rows that are closed already.
+/**
+ * Closes rows at any point and gives their connection back. Harmless for rows that are closed already.
  */
 kw_status kw_rows_close(kw_rows rows);
 
-/*
- Checks a statement against the target's store. Run it by `options.statement` of the query functions. Every connection prepares it for
- itself the first time. Blocks like `kw_query`. Errors: `KW_SQL`, `KW_ENCODING`, ….
+/**
+ * Checks a statement against the target's store. Run it by `options.statement` of the query functions. Every connection prepares it for
+ * itself the first time. Blocks like `kw_query`. Errors: `KW_SQL`, `KW_ENCODING`, ….
  */
 kw_status kw_prepare(kw_target target,
                      const char *sql,
@@ -973,13 +973,13 @@ kw_status kw_prepare(kw_target target,
                      kw_statement *out,
                      struct kw_error *err);
 
-/*
- What is known of a statement.
+/**
+ * What is known of a statement.
  */
 kw_status kw_statement_describe(kw_statement statement, struct kw_statement_info *out, struct kw_error *err);
 
-/*
- The name of a parameter with its `:`, `@`, `$` or `?`, counted from 0; NULL and 0 for a plain `?`. Borrowed until the statement is closed.
+/**
+ * The name of a parameter with its `:`, `@`, `$` or `?`, counted from 0; NULL and 0 for a plain `?`. Borrowed until the statement is closed.
  */
 kw_status kw_statement_parameter_name(kw_statement statement,
                                       uint32_t index,
@@ -987,8 +987,8 @@ kw_status kw_statement_parameter_name(kw_statement statement,
                                       size_t *len,
                                       struct kw_error *err);
 
-/*
- The name of a column, counted from 0. Borrowed until the statement is closed.
+/**
+ * The name of a column, counted from 0. Borrowed until the statement is closed.
  */
 kw_status kw_statement_column_name(kw_statement statement,
                                    uint32_t index,
@@ -996,16 +996,16 @@ kw_status kw_statement_column_name(kw_statement statement,
                                    size_t *len,
                                    struct kw_error *err);
 
-/*
- Closes a statement. Harmless for one that is closed already.
+/**
+ * Closes a statement. Harmless for one that is closed already.
  */
 kw_status kw_statement_close(kw_statement statement);
 
-/*
- Begins a transaction on a store or pinned connection, or a savepoint inside a transaction: a handle of its own, and a target.
-
- The transaction holds its connection until it ends. Blocks while the writer is in use or another process holds the lock, up to the
- timeout, which covers the beginning alone. Errors: `KW_TIMEOUT`, `KW_EXHAUSTED`, `KW_SELF_DEADLOCK`, `KW_BUSY`, `KW_READ_ONLY`, ….
+/**
+ * Begins a transaction on a store or pinned connection, or a savepoint inside a transaction: a handle of its own, and a target.
+ *
+ * The transaction holds its connection until it ends. Blocks while the writer is in use or another process holds the lock, up to the
+ * timeout, which covers the beginning alone. Errors: `KW_TIMEOUT`, `KW_EXHAUSTED`, `KW_SELF_DEADLOCK`, `KW_BUSY`, `KW_READ_ONLY`, ….
  */
 kw_status kw_tx_begin(kw_target target,
                       int32_t mode,
@@ -1013,66 +1013,66 @@ kw_status kw_tx_begin(kw_target target,
                       kw_tx *out,
                       struct kw_error *err);
 
-/*
- Commits a transaction, or makes a savepoint's changes part of what is around it. Cancellation and timeouts do not reach a commit.
- On success the handle is gone. On failure the transaction is open still and may be committed again or rolled back, unless the error's
- flags say `KW_ERROR_ROLLED_BACK`. Errors: `KW_BUSY`, `KW_CONSTRAINT` (deferred foreign keys), `KW_TX_ENDED`, `KW_IO`, `KW_FULL`.
+/**
+ * Commits a transaction, or makes a savepoint's changes part of what is around it. Cancellation and timeouts do not reach a commit.
+ * On success the handle is gone. On failure the transaction is open still and may be committed again or rolled back, unless the error's
+ * flags say `KW_ERROR_ROLLED_BACK`. Errors: `KW_BUSY`, `KW_CONSTRAINT` (deferred foreign keys), `KW_TX_ENDED`, `KW_IO`, `KW_FULL`.
  */
 kw_status kw_tx_commit(kw_tx tx,
                        struct kw_error *err);
 
-/*
- Rolls a transaction or savepoint back. The handle is gone in any case; rolling back what has ended is harmless.
+/**
+ * Rolls a transaction or savepoint back. The handle is gone in any case; rolling back what has ended is harmless.
  */
 kw_status kw_tx_rollback(kw_tx tx, struct kw_error *err);
 
-/*
- Pins one connection of a store: the writer, or with `KW_OPTION_READ_ONLY` a reader. On it settings, ATTACH, temporary objects and
- transactions by hand are allowed. Blocks like `kw_tx_begin`.
+/**
+ * Pins one connection of a store: the writer, or with `KW_OPTION_READ_ONLY` a reader. On it settings, ATTACH, temporary objects and
+ * transactions by hand are allowed. Blocks like `kw_tx_begin`.
  */
 kw_status kw_conn_acquire(kw_target store,
                           const struct kw_options *options,
                           kw_conn *out,
                           struct kw_error *err);
 
-/*
- Gives a pinned connection back; what is open on it is rolled back, and a connection whose settings were changed is discarded.
- Harmless for one that went back already.
+/**
+ * Gives a pinned connection back; what is open on it is rolled back, and a connection whose settings were changed is discarded.
+ * Harmless for one that went back already.
  */
 kw_status kw_conn_release(kw_conn conn);
 
-/*
- The same target with default options attached: a call's own options go before them. `statement`, `param_names` and `tick` are not kept.
- It stays usable as long as what it was made from, and does not hold it open.
+/**
+ * The same target with default options attached: a call's own options go before them. `statement`, `param_names` and `tick` are not kept.
+ * It stays usable as long as what it was made from, and does not hold it open.
  */
 kw_status kw_target_derive(kw_target target,
                            const struct kw_options *options,
                            kw_target *out,
                            struct kw_error *err);
 
-/*
- Frees a derived target, not what it was made from. Harmless for one that is freed already.
+/**
+ * Frees a derived target, not what it was made from. Harmless for one that is freed already.
  */
 kw_status kw_target_free(kw_target target);
 
-/*
- A token that ends every call it is given to, once it is triggered. Free it with `kw_cancel_free`.
+/**
+ * A token that ends every call it is given to, once it is triggered. Free it with `kw_cancel_free`.
  */
 kw_status kw_cancel_new(kw_cancel *out, struct kw_error *err);
 
-/*
- Ends the calls that use the token, now and later, until it is reset: they return `KW_CANCELLED`. A commit that has begun is not ended.
- From any thread at any time, also from a signal handler, also when the calls are over.
+/**
+ * Ends the calls that use the token, now and later, until it is reset: they return `KW_CANCELLED`. A commit that has begun is not ended.
+ * From any thread at any time, also from a signal handler, also when the calls are over.
  */
 kw_status kw_cancel_trigger(kw_cancel cancel);
 
-/*
- Makes a triggered token usable again.
+/**
+ * Makes a triggered token usable again.
  */
 kw_status kw_cancel_reset(kw_cancel cancel);
 
-/*
- Frees a token. Harmless for one that is freed already.
+/**
+ * Frees a token. Harmless for one that is freed already.
  */
 kw_status kw_cancel_free(kw_cancel cancel);
 

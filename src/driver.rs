@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 use crate::cancel::Op;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::footprint::Footprint;
 use crate::rows::{Batch, Columns};
 use crate::value::Params;
@@ -141,7 +141,8 @@ pub trait Connection: Send {
     /// `keep` says whether it is worth keeping prepared afterwards.
     fn prepare(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<Cursor>;
 
-    /// Prepares the first statement of `sql` and says where it ends; `None` when only blanks and comments are left.
+    /// Prepares the first statement of `sql`, which ends in a NUL (so that the engine need not copy it) and has none elsewhere, and says
+    /// where the rest begins; `None` when only blanks and comments are left.
     fn prepare_first(&mut self, sql: &str, permit: Permit) -> Result<(Option<Cursor>, usize)>;
 
     /// What is known of the statement.
@@ -157,11 +158,11 @@ pub trait Connection: Send {
     /// Ends the use of the statement. Harmless for a cursor that is finished already.
     fn finish(&mut self, cursor: Cursor);
 
-    /// Starts counting for [`Connection::changes`]; with `forget_last_insert` an earlier insert cannot pass for a later one.
-    fn count_from_here(&mut self, forget_last_insert: bool);
+    /// Starts counting for [`Connection::changes`], so that an earlier statement's counts cannot pass for a later one's.
+    fn count_from_here(&mut self);
 
     /// What the last statement since [`Connection::count_from_here`] changed.
-    fn changes(&self) -> Changes;
+    fn changes(&mut self) -> Changes;
 
     /// Lets the engine refuse every write, or lifts that again.
     fn set_read_only(&mut self, read_only: bool) -> Result<()>;
@@ -210,4 +211,20 @@ pub enum Leave {
     Reset,
     /// It is not as it was opened and must not be lent again.
     Spoilt,
+}
+
+/// Engines that take NUL-terminated text would silently ignore what follows a NUL.
+///
+/// # Errors
+/// [`Kind::Encoding`] with the offset of the NUL.
+pub fn refuse_nul(sql: &str) -> Result<()> {
+    match sql.bytes().position(|b| b == 0) {
+        Some(at) => {
+            let message = format!(
+                "the SQL has a NUL character at byte {at}; the engine would ignore what follows. Values may hold NULs: bind it as a parameter"
+            );
+            Err(Error::new(Kind::Encoding, message).at(u32::try_from(at).ok()))
+        }
+        None => Ok(()),
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cancel::Op;
-use crate::driver::{Changes, Commit, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan};
+use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan};
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::rows::Batch;
 use crate::value::{Params, ValueRef};
@@ -78,12 +78,14 @@ fn each_row(connection: &mut dyn Connection, cursor: Cursor, matrix: Matrix<'_>,
         if index % 256 == 255 {
             op.check("execute_many")?;
         }
-        connection.count_from_here(false);
+        connection.count_from_here();
         let row = connection.bind(cursor, matrix.row(index), true).and_then(|()| run_out(connection, cursor, op, batch));
         row.map_err(|error| error.context(format!("row {index}")))?;
         let changes = connection.changes();
         sum.rows_affected += changes.rows_affected;
-        sum.last_insert_id = changes.last_insert_id;
+        if changes.last_insert_id != 0 {
+            sum.last_insert_id = changes.last_insert_id;
+        }
     }
     Ok(sum)
 }
@@ -105,7 +107,7 @@ pub enum Setting {
 /// and an error undoes it. A script that has BEGIN of its own decides itself from there on.
 pub fn script(connection: &mut dyn Connection, sql: &str, setting: Setting, op: &Op<'_>, batch: &mut Batch) -> Result<Changes> {
     let mut run = Script { connection, setting, own: false, sum: Changes::default(), op, batch };
-    run.connection.count_from_here(true);
+    run.connection.count_from_here();
     let result = run.statements(sql).and_then(|()| run.end());
     let sum = run.sum;
     match result {
@@ -127,11 +129,13 @@ struct Script<'a, 'o> {
 impl Script<'_, '_> {
     fn statements(&mut self, sql: &str) -> Result<()> {
         let permit = if self.setting == Setting::Inside { Permit::Shared } else { Permit::Everything };
+        refuse_nul(sql)?;
+        let text = format!("{sql}\0");
         let mut start = 0;
         while start < sql.len() {
             self.op.check("script")?;
             let located = |error: Error| locate(error, sql, start);
-            let (cursor, end) = self.connection.prepare_first(&sql[start..], permit).map_err(located)?;
+            let (cursor, end) = self.connection.prepare_first(&text[start..], permit).map_err(located)?;
             if let Some(cursor) = cursor {
                 self.statement(cursor).map_err(located)?;
             }
@@ -142,13 +146,13 @@ impl Script<'_, '_> {
 
     fn statement(&mut self, cursor: Cursor) -> Result<()> {
         let plan = self.connection.plan(cursor)?.clone();
-        let result = self.surround(&plan).and_then(|()| run_out(self.connection, cursor, self.op, self.batch));
+        let result = without_parameters(&plan).and_then(|()| self.surround(&plan)).and_then(|()| run_out(self.connection, cursor, self.op, self.batch));
         self.connection.finish(cursor);
         result?;
         let changes = self.connection.changes();
         self.sum.rows_affected += changes.rows_affected;
-        self.sum.last_insert_id = changes.last_insert_id;
-        self.connection.count_from_here(false);
+        self.sum.last_insert_id = if changes.last_insert_id == 0 { self.sum.last_insert_id } else { changes.last_insert_id };
+        self.connection.count_from_here();
         Ok(())
     }
 
@@ -203,10 +207,20 @@ impl Script<'_, '_> {
     }
 }
 
-/// An error of a statement that begins at `start`, with line and offset in the whole script.
+/// A script has no values to bind: a parameter would silently be NULL.
+fn without_parameters(plan: &Plan) -> Result<()> {
+    if plan.parameters.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Parameter, "a script takes no parameters; run the statement by itself to bind some"))
+}
+
+/// An error of a statement that begins at `start` or after the blanks there, with line and offset in the whole script.
 fn locate(error: Error, sql: &str, start: usize) -> Error {
-    let start = start + sql[start..].bytes().take_while(u8::is_ascii_whitespace).count();
-    let line = 1 + sql[..start].bytes().filter(|b| *b == b'\n').count();
-    let offset = error.offset().map_or(start, |inner| start + inner as usize);
+    let offset = match error.offset() {
+        Some(inner) => start + inner as usize,
+        None => start + sql[start..].bytes().take_while(u8::is_ascii_whitespace).count(),
+    };
+    let line = 1 + sql.bytes().take(offset).filter(|b| *b == b'\n').count();
     error.context(format!("script, line {line}")).at(u32::try_from(offset).ok())
 }

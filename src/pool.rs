@@ -286,10 +286,16 @@ impl Pool {
     pub fn warm_up(&self) {
         let op = Op::unbounded();
         let missing = self.limits.min_idle.saturating_sub(self.readers.load().idle);
-        for _ in 0..missing {
-            let Some(Taken::Vacant) = self.readers.try_take(|_| false) else { return };
-            let Ok(item) = self.open(Role::Reader, &op) else { return };
-            self.readers.put(item);
+        let made: Vec<_> = (0..missing)
+            .map_while(|_| match self.readers.try_take(|_| false)? {
+                Taken::Ready(item) => Some(item),
+                Taken::Vacant => self.open(Role::Reader, &op).ok(),
+            })
+            .collect();
+        for item in made {
+            if let Some(item) = self.readers.put(item) {
+                self.bury(item, Role::Reader);
+            }
         }
     }
 

@@ -134,7 +134,7 @@ impl Session {
     pub fn execute(&self, sql: &str, params: Params<'_>, usage: Use, op: &Op<'_>) -> Result<Changes> {
         let mut body = self.enter()?;
         let result = body.run(sql, usage, |connection, batch, cursor| {
-            connection.count_from_here(false);
+            connection.count_from_here();
             exec::execute(connection, cursor, params, op, batch)
         });
         body.after(result)
@@ -157,19 +157,7 @@ impl Session {
     /// Runs the statements of a script one after another.
     pub fn script(&self, sql: &str, usage: Use, op: &Op<'_>) -> Result<Changes> {
         let mut body = self.enter()?;
-        check(&body.levels, usage.level)?;
-        let setting = if body.levels.is_open() { Setting::Inside } else { Setting::Pinned };
-        let restrict = usage.read_only && !body.read_only;
-        let lease = open(&mut body.lease)?;
-        lease.holder().adopt();
-        let (connection, batch) = lease.parts();
-        if restrict {
-            connection.set_read_only(true)?;
-        }
-        let result = exec::script(connection, sql, setting, op, batch);
-        if restrict {
-            connection.set_read_only(false)?;
-        }
+        let result = body.script(sql, usage, op);
         body.after(result)
     }
 
@@ -258,6 +246,37 @@ impl Body {
         check(&self.levels, usage.level)?;
         let own = self.levels.begin(open(&mut self.lease)?.connection(), Mode::Immediate, op)?;
         let result = self.run(sql, usage, |connection, batch, cursor| exec::execute_many(connection, cursor, matrix, op, batch));
+        self.end_own(own, result)
+    }
+
+    /// Inside a transaction a script is a savepoint of its own; on a pinned connection it runs as it is written.
+    fn script(&mut self, sql: &str, usage: Use, op: &Op<'_>) -> Result<Changes> {
+        check(&self.levels, usage.level)?;
+        if !self.levels.is_open() {
+            return self.run_script(sql, Setting::Pinned, usage, op);
+        }
+        let own = self.levels.begin(open(&mut self.lease)?.connection(), Mode::Immediate, op)?;
+        let result = self.run_script(sql, Setting::Inside, usage, op);
+        self.end_own(own, result)
+    }
+
+    fn run_script(&mut self, sql: &str, setting: Setting, usage: Use, op: &Op<'_>) -> Result<Changes> {
+        let restrict = usage.read_only && !self.read_only;
+        let lease = open(&mut self.lease)?;
+        lease.holder().adopt();
+        let (connection, batch) = lease.parts();
+        if restrict {
+            connection.set_read_only(true)?;
+        }
+        let result = exec::script(connection, sql, setting, op, batch);
+        if restrict {
+            connection.set_read_only(false)?;
+        }
+        result
+    }
+
+    /// Ends the savepoint around several statements: kept when they succeeded, undone when they did not.
+    fn end_own(&mut self, own: LevelId, result: Result<Changes>) -> Result<Changes> {
         let connection = open(&mut self.lease)?.connection();
         match result {
             Ok(changes) => self.levels.commit(connection, own).map(|()| changes),

@@ -242,7 +242,7 @@ impl Store {
         let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
         lease.note(cursor)?;
         let (connection, batch) = lease.parts();
-        connection.count_from_here(true);
+        connection.count_from_here();
         exec::execute(connection, cursor, params.into(), &op, batch)
     }
 

@@ -38,7 +38,7 @@ fn order(plan: &Plan, names: &[&str]) -> Result<Vec<usize>> {
         let Some(wanted) = wanted else {
             return Err(bad(plan, format!("parameter {} has no name; give the values in order instead", index + 1)));
         };
-        let found = names.iter().position(|name| bare(name) == bare(wanted));
+        let found = names.iter().position(|name| names_it(name, wanted));
         let found = found.ok_or_else(|| bad(plan, format!("no value for {wanted}; given: {}", list(names))))?;
         used[found] = true;
         Ok(found)
@@ -50,9 +50,12 @@ fn order(plan: &Plan, names: &[&str]) -> Result<Vec<usize>> {
     }
 }
 
-fn bare(name: &str) -> &str {
-    name.strip_prefix([':', '@', '$', '?']).unwrap_or(name)
+/// A name with a prefix means exactly that parameter, one without means it whatever its prefix.
+fn names_it(name: &str, wanted: &str) -> bool {
+    name == wanted || (!name.starts_with(PREFIXES) && wanted.strip_prefix(PREFIXES) == Some(name))
 }
+
+const PREFIXES: [char; 4] = [':', '@', '$', '?'];
 
 fn wrong_count(plan: &Plan, given: usize) -> Error {
     let wanted = plan.parameters.len();

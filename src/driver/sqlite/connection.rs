@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 use super::statements::Statements;
 use super::watch::Recorder;
 use crate::cancel::{Op, Stop};
-use crate::driver::{Changes, Commit, Connection, Cursor, Fetch, Leave, Limit, Mode, Permit, Plan, Role};
+use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Leave, Limit, Mode, Permit, Plan, Role};
 use crate::error::{Error, Kind, Result};
 use crate::rows::{Batch, Columns};
 use crate::value::Params;
@@ -38,6 +38,7 @@ pub struct SqliteConnection {
     read_only: bool,
     spoilt: bool,
     counted_from: i64,
+    inserted_before: i64,
     raw: Raw,
 }
 
@@ -80,7 +81,7 @@ impl SqliteConnection {
     /// Takes over a connection that is set up already.
     pub fn new(mut raw: Raw, role: Role, shared: Arc<Shared>) -> Result<Self> {
         let recorder = Recorder::install(raw.connection_mut()).map_err(|e| convert::from_rusqlite(e, "installing the authorizer"))?;
-        recorder.start(Permit::Everything);
+        recorder.start_own();
         let control = Control::prepare(&mut raw)?;
         let statements = Statements::new(shared.statement_cache);
         Ok(SqliteConnection {
@@ -93,13 +94,13 @@ impl SqliteConnection {
             read_only: role == Role::Reader,
             spoilt: false,
             counted_from: 0,
+            inserted_before: 0,
             raw,
         })
     }
 
     /// Prepares the first statement of `sql`; the offset is where the rest begins.
     fn prepare_raw(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<(Option<Cursor>, usize)> {
-        refuse_nul(sql)?;
         self.recorder.start(permit);
         match self.raw.prepare(sql, keep) {
             Ok((None, end)) => Ok((None, end)),
@@ -158,7 +159,7 @@ impl SqliteConnection {
 
     fn savepoint_command(&mut self, verb: &str, depth: usize) -> Result<()> {
         let sql = format!("{verb} keepwell_{depth}");
-        self.recorder.start(Permit::Everything);
+        self.recorder.start_own();
         let (statement, _) = self.raw.prepare(&sql, false).map_err(|failure| convert::error(failure, &sql))?;
         let mut statement = statement.ok_or_else(|| Error::new(Kind::Engine, format!("{sql}: no statement")))?;
         let result = run(&mut self.raw, &mut statement).map_err(|failure| convert::error(failure, &sql));
@@ -185,6 +186,7 @@ impl Connection for SqliteConnection {
         if let Some(cursor) = self.statements.checkout(sql) {
             return Ok(cursor);
         }
+        refuse_nul(sql)?;
         let (cursor, end) = self.prepare_raw(sql, permit, keep)?;
         let cursor = cursor.ok_or_else(|| Error::new(Kind::Sql, "no statement: the SQL is empty or only blanks and comments").at(Some(0)))?;
         match self.only_blanks_after(sql, end, permit) {
@@ -262,15 +264,17 @@ impl Connection for SqliteConnection {
         self.statements.finish(cursor);
     }
 
-    fn count_from_here(&mut self, forget_last_insert: bool) {
+    fn count_from_here(&mut self) {
         self.counted_from = self.raw.total_changes();
-        if forget_last_insert {
-            self.raw.forget_last_insert();
-        }
+        self.inserted_before = self.raw.changes().0;
+        self.raw.set_last_insert(0);
     }
 
-    fn changes(&self) -> Changes {
+    fn changes(&mut self) -> Changes {
         let (last_insert_id, changed) = self.raw.changes();
+        if last_insert_id == 0 {
+            self.raw.set_last_insert(self.inserted_before);
+        }
         // SQLite leaves its count as it was when a statement is none that counts; its total then has not moved either.
         let rows_affected = if self.raw.total_changes() == self.counted_from { 0 } else { changed };
         Changes { last_insert_id, rows_affected }
@@ -280,7 +284,7 @@ impl Connection for SqliteConnection {
         if self.role == Role::Reader || self.read_only == read_only {
             return Ok(());
         }
-        self.recorder.start(Permit::Everything);
+        self.recorder.start_own();
         let value = if read_only { "ON" } else { "OFF" };
         let result = self.raw.connection().execute_batch(&format!("PRAGMA query_only = {value}"));
         self.recorder.finish(true);
@@ -392,7 +396,7 @@ impl Connection for SqliteConnection {
     }
 
     fn farewell(&mut self) {
-        self.recorder.start(Permit::Everything);
+        self.recorder.start_own();
         let _ = self.raw.connection().execute_batch("PRAGMA analysis_limit = 400; PRAGMA optimize");
         let _ = self.raw.checkpoint(true);
     }
@@ -433,16 +437,6 @@ fn plan_of(statement: &Statement, sql: Arc<str>, recorder: &Recorder, shared: &S
         parameters: (1..=statement.parameter_count()).map(|i| statement.parameter_name(i)).collect(),
         noticed: AtomicBool::new(false),
     })
-}
-
-fn refuse_nul(sql: &str) -> Result<()> {
-    match sql.bytes().position(|b| b == 0) {
-        Some(at) => {
-            let message = format!("the SQL has a NUL character at byte {at}; SQLite would ignore what follows. Values may hold NULs: bind it as a parameter");
-            Err(Error::new(Kind::Encoding, message).at(u32::try_from(at).ok()))
-        }
-        None => Ok(()),
-    }
 }
 
 fn several(sql: &str, end: usize) -> Error {

@@ -141,10 +141,10 @@ impl Raw {
         unsafe { (ffi::sqlite3_last_insert_rowid(self.db.as_ptr()), ffi::sqlite3_changes64(self.db.as_ptr())) }
     }
 
-    /// Forgets the rowid inserted last, so that it cannot pass for that of the next statement.
-    pub fn forget_last_insert(&mut self) {
+    /// Sets what SQLite says of the rowid inserted last, so that an earlier one cannot pass for that of the next statement.
+    pub fn set_last_insert(&mut self, rowid: i64) {
         // SAFETY: the handle is valid.
-        unsafe { ffi::sqlite3_set_last_insert_rowid(self.db.as_ptr(), 0) }
+        unsafe { ffi::sqlite3_set_last_insert_rowid(self.db.as_ptr(), rowid) }
     }
 
     /// Rows changed since the connection was opened.
