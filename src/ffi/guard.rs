@@ -78,3 +78,41 @@ pub fn copy_text(text: &str, into: &mut [c_char]) {
         *place = *byte as c_char;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blank() -> kw_error {
+        // SAFETY: zeros are valid for a struct of numbers.
+        unsafe { std::mem::zeroed() }
+    }
+
+    #[test]
+    fn a_panic_becomes_a_status_and_a_sentence() {
+        let mut err = kw_error { struct_size: size_of::<kw_error>() as u32, ..blank() };
+        let status = guard(&mut err, || panic!("deliberate"));
+        assert_eq!((status, err.code), (KW_PANIC, KW_PANIC));
+        // SAFETY: the message is NUL-terminated.
+        let text = unsafe { std::ffi::CStr::from_ptr(err.message.as_ptr()) }.to_str().unwrap();
+        assert!(text.contains("deliberate"), "{text}");
+        assert_eq!(guard(std::ptr::null_mut(), || panic!("deliberate")), KW_PANIC);
+    }
+
+    #[test]
+    fn an_older_callers_error_is_written_only_as_far_as_it_goes() {
+        let mut err = kw_error { struct_size: 8, sql_offset: 77, ..blank() };
+        let status = guard(&mut err, || Err(Error::new(Kind::Sql, "no").at(Some(3))));
+        assert_eq!((status, err.code, err.sql_offset), (KW_SQL, KW_SQL, 77));
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_characters_edge() {
+        let mut into = [1; 8];
+        copy_text("aäöüß", &mut into);
+        assert_eq!(into.map(|c| c as u8), [b'a', 0xC3, 0xA4, 0xC3, 0xB6, 0xC3, 0xBC, 0]);
+        let mut into = [1; 7];
+        copy_text("aäöüß", &mut into);
+        assert_eq!(into.map(|c| c as u8)[..6], [b'a', 0xC3, 0xA4, 0xC3, 0xB6, 0]);
+    }
+}

@@ -23,4 +23,5 @@ mod statement;
 mod store;
 mod tx;
 
+pub use about::{kw_abi_describe, kw_status_name, kw_version};
 pub use guard::error_flags;

@@ -28,6 +28,9 @@ pub unsafe extern "C" fn kw_initialize(config: kw_config, err: *mut kw_error) ->
 #[no_mangle]
 pub unsafe extern "C" fn kw_instance(out: *mut kw_store, err: *mut kw_error) -> kw_status {
     guard(err, || {
+        if out.is_null() {
+            return Err(null("out"));
+        }
         instance::get()?;
         // SAFETY: the caller keeps the promises of the header.
         unsafe { give(out, KW_INSTANCE, "out")? };
