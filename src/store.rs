@@ -1,5 +1,7 @@
 //! The store: where pool, transactions and results meet. Each method reads as the product's behaviour.
 
+mod scope;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -19,11 +21,12 @@ use crate::options::{QueryOptions, Timeout};
 use crate::pool::{Lease, Pool};
 use crate::results::{Rest, Rows};
 use crate::rows::{Batch, Columns};
-use crate::session::{Session, Use};
+use crate::session::Session;
 use crate::settings;
 use crate::slots::Load;
-use crate::tx::LevelId;
 use crate::value::Params;
+
+pub use self::scope::Scope;
 
 /// One open database. Cheap to clone; every clone is the same store. All methods may be called from any thread.
 #[derive(Clone)]
@@ -101,6 +104,10 @@ pub struct Statement {
 }
 
 impl Statement {
+    fn new(plan: Arc<Plan>) -> Self {
+        Statement { plan }
+    }
+
     pub fn sql(&self) -> &str {
         &self.plan.sql
     }
@@ -271,7 +278,7 @@ impl Store {
         let cursor = connection.prepare(sql, Permit::Shared, true)?;
         let plan = connection.plan(cursor)?.clone();
         connection.finish(cursor);
-        Ok(Statement { plan })
+        Ok(Statement::new(plan))
     }
 
     /// Begins a transaction. It holds its connection until it is committed, rolled back or dropped (which rolls back).
@@ -288,7 +295,7 @@ impl Store {
             }
         };
         let (session, level) = Session::transaction(lease.into_owned(&self.inner.pool), mode, &op)?;
-        Ok(Scope { store: self.clone(), session: self.remember(session), level: Some(level) })
+        Ok(Scope::new(self.clone(), self.remember(session), Some(level)))
     }
 
     /// Lends one connection (the writer, or with `read_only` a reader) until it is released or dropped: for settings, attached
@@ -304,7 +311,7 @@ impl Store {
             self.inner.pool.writer(&op, Purpose::Pinned, bound)?
         };
         let session = Session::pinned(lease.into_owned(&self.inner.pool));
-        Ok(Scope { store: self.clone(), session: self.remember(session), level: None })
+        Ok(Scope::new(self.clone(), self.remember(session), None))
     }
 
     /// Whether the store can read and write now. Waits as long as the options allow.
@@ -391,6 +398,7 @@ impl Store {
         Ok(lease)
     }
 
+    /// The operation of one call with these options.
     #[inline]
     fn op<'a>(&self, options: &QueryOptions<'a>) -> Result<Op<'a>> {
         self.inner.pool.check_process()?;
@@ -445,135 +453,5 @@ impl Drop for Inner {
         self.caretaker.stop();
         self.pool.close();
         self.driver.close();
-    }
-}
-
-/// A transaction, a savepoint inside one, or a pinned connection: the same calls as on a store, on one connection.
-///
-/// Dropping a transaction or savepoint that is open rolls it back; dropping a pinned connection releases it.
-pub struct Scope {
-    store: Store,
-    session: Arc<Session>,
-    /// `None`: the pinned connection itself.
-    level: Option<LevelId>,
-}
-
-impl Scope {
-    /// See [`Store::query`].
-    pub fn query<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Rows> {
-        let taken = |columns: &Arc<Columns>, batch: &mut Batch| (columns.clone(), std::mem::take(batch));
-        let ((columns, batch), rest) = self.query_first(sql, params.into(), options, taken)?;
-        Ok(Rows::new(columns, batch, rest))
-    }
-
-    /// See [`Store::query_first`].
-    #[inline]
-    pub fn query_first<R>(
-        &self,
-        sql: &str,
-        params: Params<'_>,
-        options: &QueryOptions<'_>,
-        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
-    ) -> Result<(R, Option<Rest>)> {
-        let op = self.store.op(options)?;
-        let usage = self.usage(options);
-        let (received, cursor) = self.session.query(sql, params, usage, &op, receive)?;
-        Ok((received, cursor.map(|cursor| Rest::new(self.session.clone(), cursor, usage.limit))))
-    }
-
-    /// See [`Store::execute`]. Durable when the outermost transaction is committed.
-    pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.store.op(options)?;
-        self.session.execute(sql, params.into(), self.usage(options), &op)
-    }
-
-    /// See [`Store::execute_many`]; inside a transaction it is a savepoint of its own.
-    pub fn execute_many(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.store.op(options)?;
-        self.session.execute_many(sql, matrix, self.usage(options), &op)
-    }
-
-    /// Runs the statements of a script one after another. Inside a transaction they must not end it.
-    pub fn execute_script(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.store.op(options)?;
-        self.session.script(sql, self.usage(options), &op)
-    }
-
-    /// See [`Store::prepare`].
-    pub fn prepare(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Statement> {
-        self.store.op(options)?;
-        let plan = self.session.prepare(sql, self.usage(options))?;
-        Ok(Statement { plan })
-    }
-
-    /// Begins a savepoint inside a transaction, or a transaction on a pinned connection.
-    pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
-        let op = self.store.op(options)?;
-        let mode = if let TxMode::Write(mode) = mode { mode } else { Mode::Deferred };
-        let level = self.session.begin(self.level, mode, &op)?;
-        Ok(Scope { store: self.store.clone(), session: self.session.clone(), level: Some(level) })
-    }
-
-    /// Commits. After an error the transaction is open still, unless the error's outcome says otherwise.
-    pub fn commit(&self) -> Result<()> {
-        self.session.commit(self.transaction()?)
-    }
-
-    /// Rolls back.
-    pub fn rollback(self) -> Result<()> {
-        self.undo()
-    }
-
-    /// Rolls back without consuming the handle.
-    pub fn undo(&self) -> Result<()> {
-        self.session.rollback(self.transaction()?)
-    }
-
-    /// Gives a pinned connection back, rolling back what is open on it.
-    pub fn release(&self) -> Result<()> {
-        self.session.release()
-    }
-
-    /// Whether this is a pinned connection itself, not a transaction on it.
-    pub fn is_pinned(&self) -> bool {
-        self.level.is_none()
-    }
-
-    /// The store that the scope belongs to.
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Fails when the scope has ended.
-    pub fn check(&self) -> Result<()> {
-        self.session.check(self.level)
-    }
-
-    fn transaction(&self) -> Result<LevelId> {
-        self.level.ok_or_else(|| Error::new(Kind::Misuse, "this is a pinned connection, not a transaction: begin one on it, or release it"))
-    }
-
-    /// One transaction's worth of [`Store::execute_many`]: the savepoint around it would be of no use.
-    fn each(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.store.op(options)?;
-        self.session.each(sql, matrix, self.usage(options), &op)
-    }
-
-    fn usage(&self, options: &QueryOptions<'_>) -> Use {
-        Use {
-            level: self.level,
-            read_only: self.store.read_only(options),
-            keep: self.store.keeps(options),
-            limit: self.store.limit(options),
-        }
-    }
-}
-
-impl Drop for Scope {
-    fn drop(&mut self) {
-        let _ = match self.level {
-            Some(level) => self.session.rollback(level),
-            None => self.session.release(),
-        };
     }
 }

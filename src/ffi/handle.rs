@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::query::Target;
+use super::target::Target;
 use super::rows::Reader;
 use crate::cancel::CancelToken;
 use crate::config::Config;

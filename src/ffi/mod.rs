@@ -14,13 +14,15 @@ mod handle;
 mod text;
 
 mod about;
+mod call;
 mod cancel;
 mod config;
-//mod python;
+mod python;
 mod query;
 mod rows;
 mod statement;
 mod store;
+mod target;
 mod tx;
 
 pub use about::{kw_abi_describe, kw_status_name, kw_version};

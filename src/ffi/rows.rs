@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::guard::guard;
 use super::handle::{self, Kinds, Object};
-use super::query::{Call, Tick};
+use super::call::{Call, Tick};
 use super::text::{give, null, Out};
 use super::types::*;
 use crate::cancel::{CancelToken, Caller, Op};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::guard::guard;
 use super::handle::{self, Kinds, Object};
-use super::query::{on_target, Call};
+use super::call::Call;
+use super::target::on_target;
 use super::text::{give, text, Out};
 use super::types::*;
 use crate::error::{Error, Kind, Result};

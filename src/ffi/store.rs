@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::config::find as find_config;
 use super::guard::{copy_text, guard};
 use super::handle::{self, Kinds, Object};
-use super::query::Call;
+use super::call::Call;
 use super::text::{give, null, Out};
 use super::types::*;
 use crate::error::{Error, Kind};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::guard::guard;
 use super::handle::{self, Kinds, Object};
-use super::query::{find_scope, find_target, on_target, Call};
+use super::call::Call;
+use super::target::{find_scope, find_target, on_target};
 use super::text::{give, null};
 use super::types::*;
 use crate::driver::Mode;

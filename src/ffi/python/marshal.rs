@@ -1,0 +1,315 @@
+//! Python's [`marshal`](https://docs.python.org/3/library/marshal.html) format, version 2: the bytes in which the portable road
+//! carries requests and results. Reading accepts what every Python writes; writing uses what every Python 3 reads.
+
+use crate::value::ValueRef;
+
+/// A request that holds something that is no parameter: a type without a counterpart, an integer beyond 64 bits, lone surrogates. The
+/// package then looks at the Python objects themselves and words the complaint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
+
+/// A position in a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+/// A parameter; byte strings are marked, because `marshal` writes everything with a buffer as one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Item<'a> {
+    Plain(ValueRef<'a>),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at the beginning of a document.
+    pub fn new(document: &'a [u8]) -> Self {
+        Reader { rest: document }
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Refused> {
+        let (head, rest) = self.rest.split_at_checked(count).ok_or(Refused)?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    fn byte(&mut self) -> Result<u8, Refused> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn number(&mut self) -> Result<i32, Refused> {
+        let bytes = self.take(4)?;
+        Ok(i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    }
+
+    fn sized(&mut self) -> Result<&'a [u8], Refused> {
+        let length = usize::try_from(self.number()?).map_err(|_| Refused)?;
+        self.take(length)
+    }
+
+    fn short(&mut self) -> Result<&'a [u8], Refused> {
+        let length = self.byte()?;
+        self.take(length.into())
+    }
+
+    /// The number of items of the tuple or list that begins here.
+    pub fn sequence(&mut self) -> Result<usize, Refused> {
+        match self.byte()? & 0x7F {
+            b'(' | b'[' => usize::try_from(self.number()?).map_err(|_| Refused),
+            b')' => self.byte().map(Into::into),
+            _ => Err(Refused),
+        }
+    }
+
+    /// Takes `None`, when it is here.
+    pub fn is_none(&mut self) -> bool {
+        let none = self.rest.first().is_some_and(|tag| tag & 0x7F == b'N');
+        if none {
+            self.rest = &self.rest[1..];
+        }
+        none
+    }
+
+    /// Whether text comes next.
+    pub fn is_text(&self) -> bool {
+        self.rest.first().is_some_and(|tag| matches!(tag & 0x7F, b'u' | b't' | b'a' | b'A' | b'z' | b'Z'))
+    }
+
+    /// An integer.
+    pub fn integer(&mut self) -> Result<i64, Refused> {
+        match self.item()? {
+            Item::Plain(ValueRef::Integer(integer)) => Ok(integer),
+            _ => Err(Refused),
+        }
+    }
+
+    /// Text.
+    pub fn text(&mut self) -> Result<&'a str, Refused> {
+        match self.item()? {
+            // `item` has looked at it already.
+            Item::Plain(ValueRef::Text(text)) => std::str::from_utf8(text).map_err(|_| Refused),
+            _ => Err(Refused),
+        }
+    }
+
+    /// Something that may be a parameter.
+    #[inline]
+    pub fn item(&mut self) -> Result<Item<'a>, Refused> {
+        let value = match self.byte()? & 0x7F {
+            b'N' => ValueRef::Null,
+            b'T' => ValueRef::Integer(1),
+            b'F' => ValueRef::Integer(0),
+            b'i' => ValueRef::Integer(self.number()?.into()),
+            b'l' => ValueRef::Integer(self.long()?),
+            b'g' => ValueRef::Real(f64::from_le_bytes(self.take(8)?.try_into().map_err(|_| Refused)?)),
+            b'u' | b't' | b'a' | b'A' => utf8(self.sized()?)?,
+            b'z' | b'Z' => utf8(self.short()?)?,
+            b's' => return Ok(Item::Bytes(self.sized()?)),
+            _ => return Err(Refused),
+        };
+        Ok(Item::Plain(value))
+    }
+
+    /// An `int` beyond 32 bits: digits of 15 bits, lowest first, their number carrying the sign.
+    fn long(&mut self) -> Result<i64, Refused> {
+        let count = self.number()?;
+        let digits = self.take(count.unsigned_abs() as usize * 2)?;
+        if digits.len() > 10 {
+            return Err(Refused);
+        }
+        let digit = |pair: &[u8]| i128::from(u16::from_le_bytes([pair[0], pair[1]]));
+        let magnitude = digits.chunks_exact(2).rev().fold(0_i128, |value, pair| value << 15 | digit(pair));
+        i64::try_from(if count < 0 { -magnitude } else { magnitude }).map_err(|_| Refused)
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Result<ValueRef<'_>, Refused> {
+    std::str::from_utf8(bytes).map(|_| ValueRef::Text(bytes)).map_err(|_| Refused)
+}
+
+/// Writes objects into a block of fixed size. Once something did not fit, nothing more is written.
+pub struct Writer<'a> {
+    block: &'a mut [u8],
+    length: usize,
+    overflowed: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// An empty document.
+    pub fn new(block: &'a mut [u8]) -> Self {
+        Writer::from(block, 0)
+    }
+
+    /// Goes on with a document at `length`.
+    pub fn from(block: &'a mut [u8], length: usize) -> Self {
+        Writer { block, length, overflowed: false }
+    }
+
+    /// Where the next object will be.
+    pub fn position(&self) -> usize {
+        self.length
+    }
+
+    /// Whether everything fitted.
+    pub fn fits(&self) -> bool {
+        !self.overflowed
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        match self.block.get_mut(self.length..self.length + bytes.len()) {
+            Some(place) if !self.overflowed => {
+                place.copy_from_slice(bytes);
+                self.length += bytes.len();
+            }
+            _ => self.overflowed = true,
+        }
+    }
+
+    #[inline]
+    fn put_sized(&mut self, tag: u8, bytes: &[u8]) {
+        let [a, b, c, d] = (bytes.len() as u32).to_le_bytes();
+        self.put(&[tag, a, b, c, d]);
+        self.put(bytes);
+    }
+
+    /// Begins a tuple of fewer than 256 items, or any other.
+    #[inline]
+    pub fn tuple(&mut self, items: usize) {
+        match u8::try_from(items) {
+            Ok(items) => self.put(&[b')', items]),
+            Err(_) => {
+                let [a, b, c, d] = (items as u32).to_le_bytes();
+                self.put(&[b'(', a, b, c, d]);
+            }
+        }
+    }
+
+    /// Begins a list whose length is set by [`Writer::end_list`]; gives its place.
+    pub fn begin_list(&mut self) -> usize {
+        let place = self.length;
+        self.put(&[b'[', 0, 0, 0, 0]);
+        place
+    }
+
+    /// Sets the length of the list begun at `place`.
+    pub fn end_list(&mut self, place: usize, items: usize) {
+        if let Some(length) = self.block.get_mut(place + 1..place + 5) {
+            length.copy_from_slice(&(items as u32).to_le_bytes());
+        }
+    }
+
+    /// `None`.
+    pub fn none(&mut self) {
+        self.put(b"N");
+    }
+
+    /// An integer.
+    #[inline]
+    pub fn integer(&mut self, value: i64) {
+        match i32::try_from(value) {
+            Ok(small) => {
+                let [a, b, c, d] = small.to_le_bytes();
+                self.put(&[b'i', a, b, c, d]);
+            }
+            Err(_) => {
+                let digits = (64 - value.unsigned_abs().leading_zeros() as usize).div_ceil(15);
+                self.put(&long(value, digits)[..5 + 2 * digits]);
+            }
+        }
+    }
+
+    /// Text that is UTF-8.
+    #[inline]
+    pub fn text(&mut self, text: &[u8]) {
+        match u8::try_from(text.len()) {
+            Ok(length) if text.is_ascii() => {
+                self.put(&[b'z', length]);
+                self.put(text);
+            }
+            _ => self.put_sized(if text.is_ascii() { b'a' } else { b'u' }, text),
+        }
+    }
+
+    /// Any value; `false` for text that is no UTF-8.
+    #[inline]
+    pub fn value(&mut self, value: ValueRef<'_>) -> bool {
+        match value {
+            ValueRef::Null => self.none(),
+            ValueRef::Integer(integer) => self.integer(integer),
+            ValueRef::Real(real) => {
+                self.put(b"g");
+                self.put(&real.to_le_bytes());
+            }
+            ValueRef::Blob(blob) => self.put_sized(b's', blob),
+            ValueRef::Text(text) if text.is_ascii() || std::str::from_utf8(text).is_ok() => self.text(text),
+            ValueRef::Text(_) => return false,
+        }
+        true
+    }
+
+    /// One row as a tuple; gives the column of text that is no UTF-8.
+    #[inline]
+    pub fn row<'v>(&mut self, columns: usize, values: impl Iterator<Item = ValueRef<'v>>) -> Result<(), usize> {
+        self.tuple(columns);
+        for (column, value) in values.enumerate() {
+            if !self.value(value) {
+                return Err(column);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An `int` of so many digits.
+fn long(value: i64, digits: usize) -> [u8; 15] {
+    let mut bytes = [0_u8; 15];
+    bytes[0] = b'l';
+    let signed = if value < 0 { -(digits as i32) } else { digits as i32 };
+    bytes[1..5].copy_from_slice(&signed.to_le_bytes());
+    let mut magnitude = value.unsigned_abs();
+    for digit in bytes[5..].chunks_exact_mut(2).take(digits) {
+        digit.copy_from_slice(&((magnitude & 0x7FFF) as u16).to_le_bytes());
+        magnitude >>= 15;
+    }
+    bytes
+}
+
+/// Measures the document that begins at `start`; `None` for one that holds objects no request has.
+///
+/// # Safety
+/// A complete document, as `marshal.dumps` makes it, begins at `start` and stays as it is for `'a`.
+pub unsafe fn document<'a>(start: *const u8) -> Option<&'a [u8]> {
+    let mut length = 0_usize;
+    let mut open = 1_usize;
+    while open > 0 {
+        // SAFETY: by contract the object whose tag is read here lies inside the document. (So for every read below.)
+        let tag = unsafe { *start.add(length) } & 0x7F;
+        // SAFETY: as above.
+        let number = || unsafe { start.add(length + 1).cast::<[u8; 4]>().read_unaligned() };
+        let size = || i32::from_le_bytes(number()).unsigned_abs() as usize;
+        // SAFETY: as above.
+        let short = || usize::from(unsafe { *start.add(length + 1) });
+        open -= 1;
+        length += match tag {
+            b'N' | b'T' | b'F' | b'.' | b'S' => 1,
+            b'i' => 5,
+            b'g' => 9,
+            b'y' => 17,
+            b'l' => 5 + 2 * size(),
+            b's' | b'u' | b't' | b'a' | b'A' => 5 + size(),
+            b'z' | b'Z' => 2 + short(),
+            b'(' | b'[' | b'<' | b'>' => {
+                open += size();
+                5
+            }
+            b')' => {
+                open += short();
+                2
+            }
+            _ => return None,
+        };
+    }
+    // SAFETY: the walk has just visited every byte of it.
+    Some(unsafe { std::slice::from_raw_parts(start, length) })
+}

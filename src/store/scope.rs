@@ -1,0 +1,149 @@
+//! A scope: a transaction, a savepoint inside one, or a pinned connection, with the calls of a store on one connection.
+
+use std::sync::Arc;
+
+use crate::driver::{Changes, Mode};
+use crate::error::{Error, Kind, Result};
+use crate::exec::Matrix;
+use crate::options::QueryOptions;
+use crate::results::{Rest, Rows};
+use crate::rows::{Batch, Columns};
+use crate::session::{Session, Use};
+use crate::store::{Statement, Store, TxMode};
+use crate::tx::LevelId;
+use crate::value::Params;
+
+/// A transaction, a savepoint inside one, or a pinned connection: the same calls as on a store, on one connection.
+///
+/// Dropping a transaction or savepoint that is open rolls it back; dropping a pinned connection releases it.
+pub struct Scope {
+    store: Store,
+    session: Arc<Session>,
+    /// `None`: the pinned connection itself.
+    level: Option<LevelId>,
+}
+
+impl Scope {
+    /// The caller's end of a session: of one of its levels, or of the pinned connection itself.
+    pub(super) fn new(store: Store, session: Arc<Session>, level: Option<LevelId>) -> Self {
+        Scope { store, session, level }
+    }
+
+    /// See [`Store::query`].
+    pub fn query<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Rows> {
+        let taken = |columns: &Arc<Columns>, batch: &mut Batch| (columns.clone(), std::mem::take(batch));
+        let ((columns, batch), rest) = self.query_first(sql, params.into(), options, taken)?;
+        Ok(Rows::new(columns, batch, rest))
+    }
+
+    /// See [`Store::query_first`].
+    #[inline]
+    pub fn query_first<R>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        options: &QueryOptions<'_>,
+        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
+    ) -> Result<(R, Option<Rest>)> {
+        let op = self.store.op(options)?;
+        let usage = self.usage(options);
+        let (received, cursor) = self.session.query(sql, params, usage, &op, receive)?;
+        Ok((received, cursor.map(|cursor| Rest::new(self.session.clone(), cursor, usage.limit))))
+    }
+
+    /// See [`Store::execute`]. Durable when the outermost transaction is committed.
+    pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Changes> {
+        let op = self.store.op(options)?;
+        self.session.execute(sql, params.into(), self.usage(options), &op)
+    }
+
+    /// See [`Store::execute_many`]; inside a transaction it is a savepoint of its own.
+    pub fn execute_many(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
+        let op = self.store.op(options)?;
+        self.session.execute_many(sql, matrix, self.usage(options), &op)
+    }
+
+    /// Runs the statements of a script one after another. Inside a transaction they must not end it.
+    pub fn execute_script(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Changes> {
+        let op = self.store.op(options)?;
+        self.session.script(sql, self.usage(options), &op)
+    }
+
+    /// See [`Store::prepare`].
+    pub fn prepare(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Statement> {
+        self.store.op(options)?;
+        let plan = self.session.prepare(sql, self.usage(options))?;
+        Ok(Statement::new(plan))
+    }
+
+    /// Begins a savepoint inside a transaction, or a transaction on a pinned connection.
+    pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
+        let op = self.store.op(options)?;
+        let mode = if let TxMode::Write(mode) = mode { mode } else { Mode::Deferred };
+        let level = self.session.begin(self.level, mode, &op)?;
+        Ok(Scope::new(self.store.clone(), self.session.clone(), Some(level)))
+    }
+
+    /// Commits. After an error the transaction is open still, unless the error's outcome says otherwise.
+    pub fn commit(&self) -> Result<()> {
+        self.session.commit(self.transaction()?)
+    }
+
+    /// Rolls back.
+    pub fn rollback(self) -> Result<()> {
+        self.undo()
+    }
+
+    /// Rolls back without consuming the handle.
+    pub fn undo(&self) -> Result<()> {
+        self.session.rollback(self.transaction()?)
+    }
+
+    /// Gives a pinned connection back, rolling back what is open on it.
+    pub fn release(&self) -> Result<()> {
+        self.session.release()
+    }
+
+    /// Whether this is a pinned connection itself, not a transaction on it.
+    pub fn is_pinned(&self) -> bool {
+        self.level.is_none()
+    }
+
+    /// The store that the scope belongs to.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Fails when the scope has ended.
+    pub fn check(&self) -> Result<()> {
+        self.session.check(self.level)
+    }
+
+    fn transaction(&self) -> Result<LevelId> {
+        self.level.ok_or_else(|| Error::new(Kind::Misuse, "this is a pinned connection, not a transaction: begin one on it, or release it"))
+    }
+
+    /// One transaction's worth of [`Store::execute_many`]: the savepoint around it would be of no use.
+    pub(super) fn each(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
+        let op = self.store.op(options)?;
+        self.session.each(sql, matrix, self.usage(options), &op)
+    }
+
+    fn usage(&self, options: &QueryOptions<'_>) -> Use {
+        Use {
+            level: self.level,
+            read_only: self.store.read_only(options),
+            keep: self.store.keeps(options),
+            limit: self.store.limit(options),
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        let _ = match self.level {
+            Some(level) => self.session.rollback(level),
+            None => self.session.release(),
+        };
+    }
+}
