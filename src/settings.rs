@@ -111,11 +111,13 @@ pub fn defaults(config: &Config) -> Defaults {
     }
 }
 
-/// How often the maintenance looks, and how long a snapshot may be idle.
+/// How often the maintenance looks (as often as its shortest limit asks for), and how long a snapshot may be idle.
 pub fn rhythm(config: &Config) -> Rhythm {
-    let look = some(config.pool.health_check_interval).unwrap_or(Duration::from_secs(30));
-    let snapshot_idle = some(config.pool.snapshot_idle).unwrap_or(look);
-    Rhythm { look: look.min(Duration::from_secs(1)), snapshot_idle }
+    let pool = &config.pool;
+    let never = Duration::from_secs(365 * 86_400);
+    let shortest = [pool.idle_timeout, pool.max_lifetime].into_iter().filter_map(some).fold(pool.health_check_interval, Duration::min);
+    let look = some(pool.health_check_interval).map_or(never, |_| shortest.max(Duration::from_millis(10)));
+    Rhythm { look, snapshot_idle: some(pool.snapshot_idle).unwrap_or(never) }
 }
 
 /// In the configuration 0 means "never" or "without end".
