@@ -135,3 +135,11 @@ fn damaged_addresses_are_read_or_refused_but_never_panic() {
         }
     }
 }
+
+#[test]
+fn the_readme_shows_the_keys_as_they_are() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let start = readme.find("a test compares -->\n").unwrap() + "a test compares -->\n".len();
+    let shown = &readme[start..readme.find("<!-- end of reference -->").unwrap()];
+    assert_eq!(shown.trim(), keepwell::Config::reference().trim(), "README.md: the table of keys is out of date");
+}
