@@ -195,6 +195,9 @@ pub trait Connection: Send {
     /// Copies what has been committed from the log into the database file, without waiting for anybody.
     fn checkpoint(&mut self) -> Result<()>;
 
+    /// Whether the database can be written now: takes its write lock and lets it go again.
+    fn probe_write(&mut self, op: &Op<'_>) -> Result<()>;
+
     /// Whether the connection still works.
     fn ping(&mut self) -> Result<()>;
 

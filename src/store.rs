@@ -204,6 +204,7 @@ impl Store {
             if lease.connection().plan(cursor)?.footprint.read_only || self.read_only(options) {
                 return self.run_first(lease, cursor, params, options, &op, receive);
             }
+            lease.connection().finish(cursor);
             drop(lease);
             if options.no_writer {
                 return Err(Error::new(Kind::NeedsWriter, "the statement writes; call again without asking for a reader only"));
@@ -317,7 +318,10 @@ impl Store {
     /// Whether the store can read and write now. Waits as long as the options allow.
     pub fn health(&self, options: &QueryOptions<'_>) -> Health {
         let read = self.query("SELECT count(*) FROM sqlite_schema", Params::NONE, options);
-        let write = self.begin(TxMode::Write(Mode::Immediate), options).and_then(Scope::rollback);
+        let write = self.op(options).and_then(|op| {
+            let mut lease = self.inner.pool.writer(&op, Purpose::Statement, !options.unbound)?;
+            lease.connection().probe_write(&op)
+        });
         let problems = [read.as_ref().err(), write.as_ref().err()];
         let problem: Vec<String> = problems.into_iter().flatten().map(ToString::to_string).collect();
         Health { can_read: read.is_ok(), can_write: write.is_ok(), problem: problem.join("; ") }

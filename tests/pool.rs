@@ -218,6 +218,19 @@ fn min_idle_readers_are_there_from_the_start_and_stay() {
 }
 
 #[test]
+fn a_write_that_a_reader_met_first_goes_to_the_writer_and_is_no_mess() {
+    let (_folder, store) = open(&[]);
+    for n in 1..=3 {
+        let rows = store.query("INSERT INTO t(s) VALUES ('x') RETURNING n", Params::NONE, &plain()).unwrap();
+        assert_eq!(rows.collect().unwrap(), vec![vec![Value::Integer(n)]]);
+    }
+    let only_reader = QueryOptions { no_writer: true, ..plain() };
+    let refused = store.query("INSERT INTO t(s) VALUES ('x') RETURNING n", Params::NONE, &only_reader).err().unwrap();
+    assert_eq!(refused.kind(), Kind::NeedsWriter);
+    assert_eq!((count(&store), store.stats().resets), (3, 0));
+}
+
+#[test]
 fn a_timed_out_query_leaves_a_working_store() {
     let (_folder, store) = open(&[]);
     let endless = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT max(i) FROM c";

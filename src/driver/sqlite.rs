@@ -100,7 +100,8 @@ impl SqliteDriver {
         let mut driver = SqliteDriver { target: String::new(), name, settings, wal: false, abort, shared: Mutex::new(None) };
         driver.target = driver.choose_target()?;
         let (anchor, mode) = driver.open_anchor(op).map_err(|error| driver.explain(error))?;
-        driver.wal = mode == "wal";
+        let immutable = matches!(driver.settings.place, Place::File { immutable: true, .. });
+        driver.wal = mode == "wal" && !immutable;
         let keep_snapshots = driver.settings.keep_snapshots && driver.wal;
         *driver.shared.lock() = Some(Arc::new(Shared {
             sentinel: Arc::new(Sentinel::new(anchor, driver.wal)),
@@ -164,17 +165,14 @@ impl SqliteDriver {
 
     /// Sets the database itself up and reads from it, so that whatever is wrong with the file shows now.
     fn settle(&self, connection: &Sqlite) -> Result<String> {
-        let mode = read(connection, "journal_mode")?;
+        let mut mode = read(connection, "journal_mode")?;
         let wanted = self.settings.journal_mode.as_str();
-        let mode = if self.is_writable() && mode != wanted {
-            let fresh: i64 = query(connection, "SELECT count(*) FROM sqlite_schema", |row| row.get(0))?;
-            if fresh == 0 {
-                self.settings.at_birth.iter().try_for_each(|pragma| set(connection, pragma))?;
+        if self.is_writable() {
+            self.give_birth(connection)?;
+            if mode != wanted {
+                mode = query(connection, &format!("PRAGMA journal_mode = {wanted}"), |row| row.get::<_, String>(0))?;
             }
-            query(connection, &format!("PRAGMA journal_mode = {wanted}"), |row| row.get::<_, String>(0))?
-        } else {
-            mode
-        };
+        }
         if self.is_writable() && mode != wanted {
             return Err(Error::new(
                 Kind::Config,
@@ -183,6 +181,16 @@ impl SqliteDriver {
         }
         query(connection, "SELECT count(*) FROM sqlite_schema", |_| Ok(()))?;
         Ok(mode)
+    }
+
+    /// Makes the settings that only a database without content takes, and writes them down.
+    fn give_birth(&self, connection: &Sqlite) -> Result<()> {
+        let objects: i64 = query(connection, "SELECT count(*) FROM sqlite_schema", |row| row.get(0))?;
+        if objects > 0 || self.settings.at_birth.is_empty() {
+            return Ok(());
+        }
+        self.settings.at_birth.iter().try_for_each(|pragma| set(connection, pragma))?;
+        batch(connection, "VACUUM")
     }
 
     /// Memory databases know no journal mode to set, read-only files keep theirs.

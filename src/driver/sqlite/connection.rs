@@ -389,6 +389,16 @@ impl Connection for SqliteConnection {
         self.raw.checkpoint(false).map_err(|failure| convert::error(failure, "checkpoint"))
     }
 
+    fn probe_write(&mut self, op: &Op<'_>) -> Result<()> {
+        // SQLite takes BEGIN IMMEDIATE for BEGIN on a database that it can only read.
+        let read_only = self.raw.connection().is_readonly("main").map_err(|e| convert::from_rusqlite(e, "health check"))?;
+        if read_only {
+            return Err(Error::new(Kind::ReadOnly, "health check: the database is open readonly"));
+        }
+        self.begin(Mode::Immediate, op)?;
+        self.rollback()
+    }
+
     fn ping(&mut self) -> Result<()> {
         self.release_snapshot();
         let result = self.raw.connection().query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));

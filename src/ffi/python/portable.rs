@@ -26,6 +26,9 @@ const REFUSED: kw_status = -1;
 const BAD_TEXT: kw_status = -2;
 /// In the flags of a request: byte strings in it are `bytes` for certain.
 const CONFIRMED: i64 = 1 << 16;
+/// Parts of a request: `(block, operation, handle, sql or statement, values)`, or with `names or None, options` behind them.
+const SHORT: usize = 5;
+const LONG: usize = 7;
 /// Sets of column names that the package remembers per block.
 const NAMES: usize = 16;
 
@@ -39,7 +42,7 @@ mod operation {
 }
 
 /// Part of the Python package: runs the request that begins at `request` as `marshal.dumps(…, 2)` made it,
-/// `(block, operation, handle, sql or statement, values, names or None, options)`. `block` is the address of memory of the package's: its
+/// `(block, operation, handle, sql or statement, values[, names or None, options])`. `block` is the address of memory of the package's: its
 /// size in a 64-bit number, sixteen ids of column names that need not be sent again, and room of that size for the reply.
 #[no_mangle]
 pub unsafe extern "C" fn kw_python_call(request: *const c_char) -> kw_status {
@@ -73,14 +76,20 @@ struct Values<'a> {
 impl<'a> Request<'a> {
     fn read(document: &'a [u8]) -> Result<(Request<'a>, Values<'a>), Refused> {
         let mut reader = Reader::new(document);
-        if reader.sequence()? != 7 {
+        let parts = reader.sequence()?;
+        if parts != SHORT && parts != LONG {
             return Err(Refused);
         }
         let (block, operation, handle) = (reader.integer()? as u64, reader.integer()?, reader.integer()? as u64);
         let (sql, statement) = if reader.is_text() { (reader.text()?, 0) } else { ("", reader.integer()? as u64) };
-        let (values, has_bytes) = Values::read(&mut reader, operation == operation::EXECUTE_MANY)?;
+        let (mut values, has_bytes) = Values::read(&mut reader, operation == operation::EXECUTE_MANY)?;
         let mut given = [0_i64; 5];
-        let count = reader.sequence()?;
+        let count = if parts == LONG {
+            values.read_names(&mut reader)?;
+            reader.sequence()?
+        } else {
+            0
+        };
         for place in given.iter_mut().take(count) {
             *place = reader.integer()?;
         }
@@ -124,14 +133,19 @@ impl<'a> Values<'a> {
             values.values.reserve(outer.min(1 << 16));
             has_bytes = values.push(reader, outer)?;
         }
-        if !reader.is_none() {
-            let count = reader.sequence()?;
-            if count != values.columns || many {
-                return Err(Refused);
-            }
-            values.names = Some((0..count).map(|_| reader.text()).collect::<Result<_, _>>()?);
-        }
         Ok((values, has_bytes))
+    }
+
+    fn read_names(&mut self, reader: &mut Reader<'a>) -> Result<(), Refused> {
+        if reader.is_none() {
+            return Ok(());
+        }
+        let count = reader.sequence()?;
+        if count != self.columns {
+            return Err(Refused);
+        }
+        self.names = Some((0..count).map(|_| reader.text()).collect::<Result<_, _>>()?);
+        Ok(())
     }
 
     fn push(&mut self, reader: &mut Reader<'a>, count: usize) -> Result<bool, Refused> {
@@ -245,27 +259,28 @@ enum First {
     /// All of it is in the reply, which goes on at this position.
     Written(Result<usize, Trouble>),
     /// It did not fit into the reply; some of it is in the page.
-    Copied(Filled),
+    Copied(Result<Filled>),
 }
 
 /// `(place, names or None, needed, rows, more)`
 fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Result<(), Trouble> {
-    let mut page = Page::empty();
-    let limit = block.room().len() / 2;
+    let mut page = None;
     let mut seen = Arc::default();
     let (first, more) = on(request, |on, sql, options, call| {
-        let space = page.space(limit)?;
         let (first, rest) = on.query_first(sql, values.as_params(), options, |columns, batch| {
             seen = columns.clone();
             match whole(block, columns, batch) {
                 Some(written) => First::Written(written),
-                None => First::Copied(Filled::first(space, columns, batch, false)),
+                None => {
+                    let space = page.insert(Page::empty()).space(block.room().len() / 2);
+                    First::Copied(space.map(|space| Filled::first(space, columns, batch, false)))
+                }
             }
         })?;
         match (first, rest) {
             (First::Copied(filled), rest) => {
-                let fetch = filled.finish(rest, on.store(), call)?;
-                page.describe(fetch);
+                let fetch = filled?.finish(rest, on.store(), call)?;
+                page.iter_mut().for_each(|page| page.describe(fetch));
                 Ok((None, fetch.more))
             }
             (First::Written(written), None) => Ok((Some(written), 0)),
@@ -275,12 +290,12 @@ fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Resul
             }
         }
     })?;
-    let end = match first {
-        Some(written) => written,
-        None => paged(block, &page, Some(&seen)),
+    let end = match (first, page) {
+        (Some(written), _) => written,
+        (None, Some(page)) => paged(block, page, Some(&seen)),
+        (None, None) => Ok(0),
     };
     let end = end.inspect_err(|_| close(more))?;
-    page.close();
     Writer::from(block.room(), end).integer(more as i64);
     let (place, _) = block.place(seen.id);
     block.remember(place, seen.id);
@@ -312,7 +327,7 @@ fn whole(block: &mut Block, columns: &Columns, batch: &Batch) -> Option<Result<u
 }
 
 /// Writes the rows of a page, and the names when there are `columns` that the package does not know.
-fn paged(block: &mut Block, page: &Page, columns: Option<&Columns>) -> Result<usize, Trouble> {
+fn paged(block: &mut Block, page: Page, columns: Option<&Columns>) -> Result<usize, Trouble> {
     let (place, known) = columns.map_or((0, true), |columns| block.place(columns.id));
     let mut writer = Writer::new(block.room_before_tail());
     begin(&mut writer, place, columns.filter(|_| !known), 2 * page.needed());
@@ -324,10 +339,12 @@ fn paged(block: &mut Block, page: &Page, columns: Option<&Columns>) -> Result<us
         }
     }
     writer.end_list(list, page.rows());
-    if !writer.fits() {
+    let (fits, end) = (writer.fits(), writer.position());
+    page.close();
+    if !fits {
         return Err(Error::new(Kind::TooBig, "python: the column names do not fit into the reply").into());
     }
-    Ok(writer.position())
+    Ok(end)
 }
 
 /// The head of a reply with rows.
@@ -356,9 +373,9 @@ fn next(request: &Request<'_>, block: &mut Block) -> Result<(), Trouble> {
         let message = super::state::text_of(&error.message).to_owned();
         Trouble::Error(error, message)
     })?;
-    let end = paged(block, &page, None).inspect_err(|_| close(page.more()))?;
-    Writer::from(block.room(), end).integer(page.more() as i64);
-    page.close();
+    let more = page.more();
+    let end = paged(block, page, None).inspect_err(|_| close(more))?;
+    Writer::from(block.room(), end).integer(more as i64);
     Ok(())
 }
 

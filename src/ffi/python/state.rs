@@ -1,9 +1,8 @@
 //! What the native road knows of the interpreter it was set up in: functions, classes, helpers, column names.
 
-use std::collections::HashMap;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::api::{Api, PyObject};
 use super::object::{Object, Outcome, Owned, Python, Raised};
@@ -16,14 +15,15 @@ use crate::ffi::types::*;
 use crate::rows::Columns;
 
 /// How many sets of column names are kept as Python objects.
-const KEPT_COLUMNS: usize = 512;
+const KEPT_COLUMNS: usize = 256;
 
 /// The set-up of the package in one interpreter. Never freed: methods may run until the process ends.
 pub struct Interpreter {
     pub api: &'static Api,
     pub helpers: Helpers,
     pub classes: Classes,
-    columns: Mutex<HashMap<u64, Address>>,
+    /// Column names by the id of their set, each at the place that its id gives.
+    columns: Mutex<[(u64, Address); KEPT_COLUMNS]>,
 }
 
 /// A reference that is kept for ever, or under the lock of [`Interpreter::columns`].
@@ -120,7 +120,7 @@ pub fn current() -> Option<&'static Interpreter> {
 impl Interpreter {
     /// A set-up that is not yet the current one.
     pub fn new(api: &'static Api, helpers: Helpers, classes: Classes) -> Self {
-        Interpreter { api, helpers, classes, columns: Mutex::default() }
+        Interpreter { api, helpers, classes, columns: Mutex::new([(0, Address(std::ptr::null_mut())); KEPT_COLUMNS]) }
     }
 
     /// Makes this the set-up that methods use.
@@ -242,24 +242,25 @@ impl Interpreter {
         invoke(python, self.helpers.make_result, &python.tuple(1, std::iter::once(Ok(numbers)))?)
     }
 
-    /// The names of the columns as a `tuple`, made once per set of columns.
+    /// The names of the columns as a `tuple`, made once per set of columns as long as no other set takes its place.
+    #[inline]
     pub fn columns<'py>(&self, python: Python<'py>, columns: &Columns) -> Outcome<Owned<'py>> {
-        if let Some(found) = self.kept_columns().get(&columns.id) {
-            return Ok(python.constant(found.0));
+        let place = columns.id as usize % KEPT_COLUMNS;
+        let kept = self.kept_columns()[place];
+        if kept.0 == columns.id && !kept.1 .0.is_null() {
+            return Ok(python.constant(kept.1 .0));
         }
         let names = python.tuple(columns.len(), columns.names.iter().map(|name| python.text(name.as_bytes())))?;
-        let crowd = {
-            let mut kept = self.kept_columns();
-            let crowd = if kept.len() < KEPT_COLUMNS { HashMap::new() } else { std::mem::take(&mut *kept) };
-            let old = kept.insert(columns.id, Address(python.constant(names.pointer()).give()));
-            crowd.into_values().chain(old).collect::<Vec<_>>()
-        };
-        // SAFETY: each address carries a reference of ours that nobody can find any more; the lock of the map is free again.
-        crowd.into_iter().for_each(|names| drop(unsafe { python.own(names.0) }));
+        let fresh = (columns.id, Address(python.constant(names.pointer()).give()));
+        let old = std::mem::replace(&mut self.kept_columns()[place], fresh);
+        // SAFETY: null, or a reference of ours that nobody can find any more.
+        drop(unsafe { python.own(old.1 .0) });
         Ok(names)
     }
 
-    fn kept_columns(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Address>> {
+    /// Nothing of Python's runs while this is locked, so the interpreter's lock does not change hands meanwhile.
+    #[inline]
+    fn kept_columns(&self) -> MutexGuard<'_, [(u64, Address); KEPT_COLUMNS]> {
         self.columns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
