@@ -32,6 +32,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** As a length: the text ends at its NUL. */
+#define KW_NUL_TERMINATED SIZE_MAX
+
 /* Initializers: KW_OPTIONS_INIT and so on. */
 #define KW_ERROR_INIT { (uint32_t)sizeof(kw_error), 0, 0, 0, -1, 0, { 0 }, { 0 } }
 #define KW_OPTIONS_INIT { (uint32_t)sizeof(kw_options), 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0 }
@@ -41,8 +44,6 @@
 #define KW_STATEMENT_INFO_INIT { (uint32_t)sizeof(kw_statement_info), 0, 0, 0 }
 #define KW_STATS_INIT { (uint32_t)sizeof(kw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define KW_HEALTH_INIT { (uint32_t)sizeof(kw_health), 0, 0, 0, { 0 } }
-
-
 
 
 /**

@@ -96,7 +96,8 @@ pub type kw_config = u64;
 
 /// The process-wide store (`kw_initialize`), accepted wherever a store or target is.
 pub const KW_INSTANCE: kw_store = 1;
-/// As a length: the text ends at its NUL.
+/// As a length: the text ends at its NUL. In the header it is a macro of its own, as cbindgen does not know the largest `size_t`.
+/// cbindgen:ignore
 pub const KW_NUL_TERMINATED: usize = usize::MAX;
 
 /// SQL NULL. A zeroed cell is NULL.

@@ -83,6 +83,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// An integer in a tuple of its own.
+    pub fn sole_integer(&mut self) -> Result<i64, Refused> {
+        match self.sequence()? {
+            1 => self.integer(),
+            _ => Err(Refused),
+        }
+    }
+
     /// Text.
     pub fn text(&mut self) -> Result<&'a str, Refused> {
         match self.item()? {

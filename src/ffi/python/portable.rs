@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::marshal::{document, Item, Reader, Refused, Writer};
 use super::page::Page;
 use super::state::{main_thread, portable_tick};
@@ -24,9 +26,11 @@ use crate::value::{Params, ValueRef};
 const REFUSED: kw_status = -1;
 /// Text of the result is no UTF-8; the reply is `(column, bytes)`.
 const BAD_TEXT: kw_status = -2;
+/// The call succeeded although a signal handler raised meanwhile.
+const INTERRUPTED: kw_status = -3;
 /// In the flags of a request: byte strings in it are `bytes` for certain.
 const CONFIRMED: i64 = 1 << 16;
-/// Parts of a request: `(block, operation, handle, sql or statement, values)`, or with `names or None, options` behind them.
+/// Parts of a request: `(block, operation, handle, sql or (statement,), values)`, or with `names or None, options` behind them.
 const SHORT: usize = 5;
 const LONG: usize = 7;
 /// Sets of column names that the package remembers per block.
@@ -42,7 +46,7 @@ mod operation {
 }
 
 /// Part of the Python package: runs the request that begins at `request` as `marshal.dumps(…, 2)` made it,
-/// `(block, operation, handle, sql or statement, values[, names or None, options])`. `block` is the address of memory of the package's: its
+/// `(block, operation, handle, sql or (statement,), values[, names or None, options])`. `block` is the address of memory of the package's: its
 /// size in a 64-bit number, sixteen ids of column names that need not be sent again, and room of that size for the reply.
 #[no_mangle]
 pub unsafe extern "C" fn kw_python_call(request: *const c_char) -> kw_status {
@@ -67,7 +71,7 @@ struct Request<'a> {
 
 /// The values of a request: of one run, or of many.
 struct Values<'a> {
-    values: Vec<ValueRef<'a>>,
+    values: SmallVec<[ValueRef<'a>; 8]>,
     names: Option<Vec<&'a str>>,
     columns: usize,
     rows: usize,
@@ -81,7 +85,7 @@ impl<'a> Request<'a> {
             return Err(Refused);
         }
         let (block, operation, handle) = (reader.integer()? as u64, reader.integer()?, reader.integer()? as u64);
-        let (sql, statement) = if reader.is_text() { (reader.text()?, 0) } else { ("", reader.integer()? as u64) };
+        let (sql, statement) = if reader.is_text() { (reader.text()?, 0) } else { ("", reader.sole_integer()? as u64) };
         let (mut values, has_bytes) = Values::read(&mut reader, operation == operation::EXECUTE_MANY)?;
         let mut given = [0_i64; 5];
         let count = if parts == LONG {
@@ -113,7 +117,7 @@ impl<'a> Request<'a> {
 
 impl<'a> Values<'a> {
     fn read(reader: &mut Reader<'a>, many: bool) -> Result<(Self, bool), Refused> {
-        let mut values = Values { values: Vec::new(), names: None, columns: 0, rows: 1 };
+        let mut values = Values { values: SmallVec::new(), names: None, columns: 0, rows: 1 };
         let mut has_bytes = false;
         let outer = reader.sequence()?;
         if many {
@@ -227,6 +231,7 @@ impl From<Error> for Trouble {
 /// Does what the request asks for and writes the reply; panics inside come back as errors.
 fn answer(request: &Request<'_>, values: Values<'_>) -> kw_status {
     let mut block = Block { header: request.block as *mut u64 };
+    RAISED.set(false);
     let work = std::panic::AssertUnwindSafe(|| match request.operation {
         operation::QUERY | operation::OPEN => query(request, &values, &mut block),
         operation::EXECUTE => changed(request, &mut block, |on, sql, options| on.execute(sql, values.as_params(), options)),
@@ -237,6 +242,7 @@ fn answer(request: &Request<'_>, values: Values<'_>) -> kw_status {
         _ => Err(Error::new(Kind::Misuse, "python: unknown operation").into()),
     });
     match std::panic::catch_unwind(work).unwrap_or_else(|panic| Err(crate::ffi::guard::from_panic(&*panic).into())) {
+        Ok(()) if RAISED.take() => INTERRUPTED,
         Ok(()) => KW_OK,
         Err(trouble) => complain(&mut block, &trouble),
     }
@@ -265,10 +271,10 @@ enum First {
 /// `(place, names or None, needed, rows, more)`
 fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Result<(), Trouble> {
     let mut page = None;
-    let mut seen = Arc::default();
+    let mut seen = None;
     let (first, more) = on(request, |on, sql, options, call| {
         let (first, rest) = on.query_first(sql, values.as_params(), options, |columns, batch| {
-            seen = columns.clone();
+            seen = Some(columns.clone());
             match whole(block, columns, batch) {
                 Some(written) => First::Written(written),
                 None => {
@@ -285,20 +291,22 @@ fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Resul
             }
             (First::Written(written), None) => Ok((Some(written), 0)),
             (First::Written(written), Some(rest)) => {
-                let rows = Rows::partly_read(seen.clone(), Batch::default(), Some(rest));
+                let rows = Rows::partly_read(seen.clone().unwrap_or_default(), Batch::default(), Some(rest));
                 Ok((Some(written), RowsReader::new(rows, on.store(), call)?.into_handle()?))
             }
         }
     })?;
     let end = match (first, page) {
         (Some(written), _) => written,
-        (None, Some(page)) => paged(block, page, Some(&seen)),
+        (None, Some(page)) => paged(block, page, seen.as_deref()),
         (None, None) => Ok(0),
     };
     let end = end.inspect_err(|_| close(more))?;
     Writer::from(block.room(), end).integer(more as i64);
-    let (place, _) = block.place(seen.id);
-    block.remember(place, seen.id);
+    if let Some(columns) = seen {
+        let (place, _) = block.place(columns.id);
+        block.remember(place, columns.id);
+    }
     Ok(())
 }
 
@@ -425,15 +433,22 @@ fn tick_of_this_thread() -> kw_tick {
     (here == main_thread()).then_some(tick as unsafe extern "C" fn(*mut c_void) -> i32)
 }
 
+thread_local! {
+    /// A tick of this thread is under way.
+    static TICKING: Cell<bool> = const { Cell::new(false) };
+    /// A tick of the call under way has ended it.
+    static RAISED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Calls the package's tick, unless a signal handler that it runs has come here again.
 unsafe extern "C" fn tick(context: *mut c_void) -> i32 {
-    thread_local!(static INSIDE: Cell<bool> = const { Cell::new(false) });
     let Some(function) = portable_tick() else { return 0 };
-    if INSIDE.replace(true) {
+    if TICKING.replace(true) {
         return 0;
     }
     // SAFETY: the package keeps its tick alive as long as the process.
     let answer = unsafe { function(context) };
-    INSIDE.set(false);
+    TICKING.set(false);
+    RAISED.set(answer != 0);
     answer
 }
