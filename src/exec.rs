@@ -45,6 +45,7 @@ fn run_out(connection: &mut dyn Connection, cursor: Cursor, op: &Op<'_>, batch: 
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a> {
     values: &'a [ValueRef<'a>],
+    names: Option<&'a [&'a str]>,
     columns: usize,
     rows: usize,
 }
@@ -57,11 +58,24 @@ impl<'a> Matrix<'a> {
             let message = format!("execute_many: {rows} rows of {columns} parameters need as many values, {} given", values.len());
             return Err(Error::new(Kind::Parameter, message));
         }
-        Ok(Matrix { values, columns, rows })
+        Ok(Matrix { values, names: None, columns, rows })
+    }
+
+    /// One name per column, with or without its `:`, `@` or `$`.
+    ///
+    /// # Errors
+    /// [`Kind::Parameter`] when there are not as many names as columns.
+    pub fn with_names(self, names: &'a [&'a str]) -> Result<Self> {
+        if names.len() != self.columns {
+            let message = format!("execute_many: {} names for {} columns", names.len(), self.columns);
+            return Err(Error::new(Kind::Parameter, message));
+        }
+        Ok(Matrix { names: Some(names), ..self })
     }
 
     fn row(&self, index: usize) -> Params<'a> {
-        Params::positional(&self.values[index * self.columns..(index + 1) * self.columns])
+        let values = &self.values[index * self.columns..(index + 1) * self.columns];
+        self.names.map_or(Params::positional(values), |names| Params::named(names, values))
     }
 }
 

@@ -83,7 +83,8 @@ impl Rows {
         if !matches!(fetched, Ok(Fetch::More)) {
             self.rest = None;
         }
-        fetched?;
+        // Rows before an error in the same batch are not handed out: a batch is whole or not there.
+        fetched.inspect_err(|_| self.batch.reset(self.columns.len()))?;
         Ok((self.batch.rows() > 0).then_some(&self.batch))
     }
 

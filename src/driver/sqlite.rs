@@ -287,13 +287,20 @@ fn batch(connection: &Sqlite, sql: &str) -> Result<()> {
     connection.execute_batch(sql).map_err(|e| convert::from_rusqlite(e, sql))
 }
 
-/// The beginning of a statement for messages, on one line.
+/// The beginning of a statement for messages, on one line. The text may end in a NUL.
 fn brief(sql: &str) -> String {
     const LONGEST: usize = 80;
-    let mut text: String = sql.split_whitespace().flat_map(|word| [word, " "]).collect();
-    text.pop();
-    match text.char_indices().nth(LONGEST) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text,
+    let mut text = String::new();
+    for word in sql.trim_end_matches('\0').split_whitespace() {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(word);
+        if let Some((cut, _)) = text.char_indices().nth(LONGEST) {
+            text.truncate(cut);
+            text.push('…');
+            break;
+        }
     }
+    text
 }

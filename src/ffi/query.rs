@@ -12,7 +12,7 @@ use crate::driver::Changes;
 use crate::error::{Error, Kind, Result};
 use crate::exec::Matrix;
 use crate::options::QueryOptions;
-use crate::value::Params;
+use crate::value::{Params, ValueRef};
 
 /// One request, read from the arguments that all functions of this page share.
 struct Request {
@@ -22,13 +22,30 @@ struct Request {
     params: *const kw_cell,
     count: usize,
     options: *const kw_options,
+    /// How many names there are, where the options have names.
+    names: usize,
+}
+
+/// The parameters of a request.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    values: &'a [ValueRef<'a>],
+    names: Option<&'a [&'a str]>,
+}
+
+impl<'a> Given<'a> {
+    /// As those of a single run.
+    #[inline]
+    fn once(self) -> Params<'a> {
+        self.names.map_or(Params::positional(self.values), |names| Params::named(names, self.values))
+    }
 }
 
 impl Request {
     /// # Safety
     /// The arguments keep the promises of the header.
     #[inline]
-    unsafe fn run<R>(&self, work: impl FnOnce(On<'_>, &str, Params<'_>, &QueryOptions<'_>, &Call) -> Result<R>) -> Result<R> {
+    unsafe fn run<R>(&self, work: impl FnOnce(On<'_>, &str, Given<'_>, &QueryOptions<'_>, &Call) -> Result<R>) -> Result<R> {
         // SAFETY: the caller's promises, for the time of the call.
         unsafe {
             let call = Call::new(self.options)?;
@@ -40,11 +57,8 @@ impl Request {
                 None if self.sql.is_null() => return Err(super::text::null("sql")),
                 None => text(self.sql, self.sql_len, "sql")?,
             };
-            let names = call.names(self.count)?;
-            let params = match &names {
-                Some(names) => Params::named(names, &values),
-                None => Params::positional(&values),
-            };
+            let names = call.names(self.names)?;
+            let params = Given { values: &values, names: names.as_deref() };
             on_target(self.target, &call, |on, call| work(on, sql, params, &call.options()?, call))
         }
     }
@@ -71,10 +85,10 @@ pub unsafe extern "C" fn kw_query(
         if rows.is_null() {
             return Err(super::text::null("rows"));
         }
-        let request = Request { target, sql, sql_len, params, count: param_count, options };
+        let request = Request { target, sql, sql_len, params, count: param_count, options, names: param_count };
         // SAFETY: the caller keeps the promises of the header.
         let reader = unsafe {
-            request.run(|on, sql, params, options, call| Ok(Reader::new(on.query(sql, params, options)?, on.store(), call)?))?
+            request.run(|on, sql, params, options, call| Ok(Reader::new(on.query(sql, params.once(), options)?, on.store(), call)?))?
         };
         let handle = reader.into_handle()?;
         // SAFETY: as above.
@@ -101,14 +115,14 @@ pub unsafe extern "C" fn kw_query_into(
     err: *mut kw_error,
 ) -> kw_status {
     guard(err, || {
-        let request = Request { target, sql, sql_len, params, count: param_count, options };
+        let request = Request { target, sql, sql_len, params, count: param_count, options, names: param_count };
         // SAFETY: the caller keeps the promises of the header.
         unsafe {
             let out = Out::new(out, "out")?;
             let space = super::rows::Space::new(buffer, buffer_size)?;
             let fetch = request.run(|on, sql, params, options, call| {
                 let with_names = call.has(KW_OPTION_COLUMN_NAMES);
-                let (filled, rest) = on.query_first(sql, params, options, |columns, batch| Filled::first(space, columns, batch, with_names))?;
+                let (filled, rest) = on.query_first(sql, params.once(), options, |columns, batch| Filled::first(space, columns, batch, with_names))?;
                 filled.finish(rest, on.store(), call)
             })?;
             out.write(fetch);
@@ -131,11 +145,11 @@ pub unsafe extern "C" fn kw_execute(
     err: *mut kw_error,
 ) -> kw_status {
     guard(err, || {
-        let request = Request { target, sql, sql_len, params, count: param_count, options };
+        let request = Request { target, sql, sql_len, params, count: param_count, options, names: param_count };
         // SAFETY: the caller keeps the promises of the header.
         unsafe {
             let out = optional(out)?;
-            let changes = request.run(|on, sql, params, options, _| on.execute(sql, params, options))?;
+            let changes = request.run(|on, sql, params, options, _| on.execute(sql, params.once(), options))?;
             write_result(out, changes);
         }
         Ok(KW_OK)
@@ -163,13 +177,11 @@ pub unsafe extern "C" fn kw_execute_many(
         // SAFETY: the caller keeps the promises of the header.
         unsafe {
             let out = optional(out)?;
-            let named = super::text::read(options, "options")?.filter(|o| !o.param_names.is_null());
-            if named.is_some() {
-                return Err(Error::new(Kind::Unsupported, "execute_many: give the values in order; names are for single rows"));
-            }
-            let request = Request { target, sql, sql_len, params, count, options };
+            let request = Request { target, sql, sql_len, params, count, options, names: column_count };
             let changes = request.run(|on, sql, params, options, _| {
-                on.execute_many(sql, Matrix::new(params.values(), column_count, row_count)?, options)
+                let matrix = Matrix::new(params.values, column_count, row_count)?;
+                let matrix = params.names.map_or(Ok(matrix), |names| matrix.with_names(names))?;
+                on.execute_many(sql, matrix, options)
             })?;
             write_result(out, changes);
         }
@@ -195,7 +207,7 @@ pub unsafe extern "C" fn kw_execute_script(
         // SAFETY: the caller keeps the promises of the header.
         unsafe {
             let out = optional(out)?;
-            let request = Request { target, sql, sql_len, params: std::ptr::null(), count: 0, options };
+            let request = Request { target, sql, sql_len, params: std::ptr::null(), count: 0, options, names: 0 };
             let changes = request.run(|on, sql, _, options, _| on.execute_script(sql, options))?;
             write_result(out, changes);
         }

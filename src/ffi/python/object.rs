@@ -1,6 +1,5 @@
 //! References to Python objects whose lifetimes the compiler checks, and the few operations keepwell needs on them.
 
-use std::cell::RefCell;
 use std::ffi::{c_char, c_int, CStr};
 use std::marker::PhantomData;
 use std::ptr::{null_mut, NonNull};
@@ -147,6 +146,14 @@ impl<'py> Python<'py> {
 }
 
 impl<'py> Object<'py> {
+    /// Views a reference that is known not to be null.
+    ///
+    /// # Safety
+    /// The object outlives `'py`.
+    pub unsafe fn at(pointer: NonNull<PyObject>, python: Python<'py>) -> Self {
+        Object { pointer, python }
+    }
+
     /// The address.
     pub fn pointer(self) -> *mut PyObject {
         self.pointer.as_ptr()
@@ -355,7 +362,12 @@ impl<'py> Object<'py> {
 impl<'py> Owned<'py> {
     /// Gives the reference to somebody else: the interpreter, or a structure that frees it later.
     pub fn give(self) -> *mut PyObject {
-        let pointer = self.0.pointer();
+        self.give_non_null().as_ptr()
+    }
+
+    /// The same for those who want to know that it is there.
+    pub fn give_non_null(self) -> NonNull<PyObject> {
+        let pointer = self.0.pointer;
         std::mem::forget(self);
         pointer
     }
@@ -392,35 +404,5 @@ impl Drop for Owned<'_> {
     fn drop(&mut self) {
         // SAFETY: the reference is ours and given back once; the lock is held.
         unsafe { (self.0.python.api.Py_DecRef)(self.0.pointer()) }
-    }
-}
-
-/// References that are needed until the end of a call; what is borrowed from here lives as long.
-pub struct Kept<'py> {
-    python: Python<'py>,
-    pointers: RefCell<Vec<NonNull<PyObject>>>,
-}
-
-impl<'py> Kept<'py> {
-    /// Nothing kept yet.
-    pub fn new(python: Python<'py>) -> Self {
-        Kept { python, pointers: RefCell::default() }
-    }
-
-    /// Keeps the reference and lends its object.
-    pub fn hold(&self, owned: Owned<'_>) -> Object<'_> {
-        let pointer = owned.0.pointer;
-        std::mem::forget(owned);
-        self.pointers.borrow_mut().push(pointer);
-        Object { pointer, python: self.python }
-    }
-}
-
-impl Drop for Kept<'_> {
-    fn drop(&mut self) {
-        for pointer in self.pointers.get_mut().drain(..) {
-            // SAFETY: each reference was taken over in `hold` and is given back once; the lock is held.
-            unsafe { (self.python.api.Py_DecRef)(pointer.as_ptr()) }
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Python objects as the parameters of a statement.
 
-use super::object::{Kept, Object, Outcome, Owned, Python};
+use super::kept::Kept;
+use super::object::{Object, Outcome, Owned, Python};
 use super::state::Interpreter;
 use crate::value::{Params, ValueRef};
 
