@@ -1,7 +1,7 @@
 //! A way to wake one thread that sleeps, next to free while it is awake.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -43,12 +43,18 @@ impl Bell {
         self.rung.notify_one();
     }
 
-    /// Sleeps: `short` while there is something to look after, else `long`, or until rung. Says whether the sleep has ended for good.
+    /// Sleeps: `short` while there is something to look after, else `long`; when rung in the meantime, `short` from then on, because
+    /// what rang needs no look yet. Says whether the sleep has ended for good.
     pub fn sleep(&self, short: Duration, long: Duration) -> bool {
+        let end = Instant::now() + long;
         let mut stopped = self.stopped.lock();
+        while !*stopped && !self.attentive.load(Ordering::Acquire) {
+            if self.rung.wait_until(&mut stopped, end).timed_out() {
+                return *stopped;
+            }
+        }
         if !*stopped {
-            let nap = if self.attentive.load(Ordering::Acquire) { short.min(long) } else { long };
-            self.rung.wait_for(&mut stopped, nap);
+            self.rung.wait_for(&mut stopped, short.min(long));
         }
         *stopped
     }

@@ -46,6 +46,8 @@ pub struct Holder {
 
 /// A holder that is bound to no thread: whoever waits for it does not wait for itself.
 const ANY_THREAD: u64 = u64::MAX;
+/// Lent without a look at the clock.
+const UNTIMED: u64 = u64::MAX;
 
 /// All records of a pool, and the texts of the statements they name.
 pub struct Holders {
@@ -78,12 +80,26 @@ impl Holders {
     }
 
     /// Notes that the calling thread (or nobody in particular) holds the connection from now on.
+    ///
+    /// A read by one statement does not pay for a look at the clock: its age is not known.
+    #[inline]
     pub fn lend(&self, holder: &Holder, purpose: Purpose, bound: bool) {
-        let nanos = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        holder.since_nanos.store(nanos, Ordering::Relaxed);
+        let timed = purpose != Purpose::Statement || holder.role == Role::Writer;
+        let since = if timed { self.now() } else { UNTIMED };
+        holder.since_nanos.store(since, Ordering::Relaxed);
         holder.statement.store(0, Ordering::Relaxed);
         holder.purpose.store(purpose as u8, Ordering::Relaxed);
         holder.thread.store(if bound { this_thread() } else { ANY_THREAD }, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Notes that a reader's statement turned out to have more rows than one batch.
+    pub fn now_a_stream(&self, holder: &Holder) {
+        holder.purpose.store(Purpose::Stream as u8, Ordering::Relaxed);
+        holder.since_nanos.store(self.now(), Ordering::Relaxed);
     }
 
     /// Remembers a statement's text for reports. Called where the statement is new to its connection.
@@ -112,7 +128,10 @@ impl Holders {
         if thread == 0 {
             return None;
         }
-        let age = now.saturating_sub(Duration::from_nanos(holder.since_nanos.load(Ordering::Relaxed)));
+        let age = match holder.since_nanos.load(Ordering::Relaxed) {
+            UNTIMED => String::new(),
+            since => format!("{} ms ", now.saturating_sub(Duration::from_nanos(since)).as_millis()),
+        };
         let role = if holder.role == Role::Writer { "writer" } else { "reader" };
         let purpose = Purpose::name(holder.purpose.load(Ordering::Relaxed));
         let whose = match thread {
@@ -122,7 +141,7 @@ impl Holders {
         };
         let text = self.texts.lock().peek(&holder.statement.load(Ordering::Relaxed)).map(|plan| shorten(&plan.sql));
         let sql = text.map(|text| format!(", {text}")).unwrap_or_default();
-        Some(format!("{role} held {} ms by a {purpose}{whose}{sql}", age.as_millis()))
+        Some(format!("{role} held {age}by a {purpose}{whose}{sql}"))
     }
 
     fn live(&self) -> Vec<Arc<Holder>> {
@@ -135,11 +154,6 @@ impl Holder {
     #[inline]
     pub fn note(&self, plan: &Plan) {
         self.statement.store(plan.columns.id, Ordering::Relaxed);
-    }
-
-    /// Notes what the lease has become.
-    pub fn repurpose(&self, purpose: Purpose) {
-        self.purpose.store(purpose as u8, Ordering::Relaxed);
     }
 
     /// Notes that the calling thread now uses a lease that was handed on to it.

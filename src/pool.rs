@@ -1,5 +1,7 @@
 //! One writer and up to N readers: leases that go back clean, opened on demand, closed when idle or old.
 
+mod wait;
+
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::Deref;
@@ -8,14 +10,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::bell::Bell;
-use crate::cancel::{Op, Stop};
+use crate::cancel::Op;
 use crate::driver::{Connection, Cursor, Driver, Leave, Role};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::holders::{Holder, Holders, Purpose};
 use crate::metrics::cell::Counter;
 use crate::process;
 use crate::rows::Batch;
-use crate::slots::{Load, Refusal, Slots, Taken};
+use crate::slots::{Load, Slots, Taken};
+
+use self::wait::Wait;
 
 /// How many connections there may be, and for how long.
 #[derive(Debug, Clone)]
@@ -146,7 +150,7 @@ impl Pool {
     #[inline]
     fn lease(&self, role: Role, op: &Op<'_>, prefers: impl Fn(&Box<Item>) -> bool, purpose: Purpose, bound: bool) -> Result<Lease<&Pool>> {
         let slots = self.slots(role);
-        let mut wait = Wait { pool: self, role, op, bound, began: None, exhausted: false };
+        let mut wait = Wait::new(self, role, op, bound);
         let taken = slots.take(prefers, || wait.patience());
         let taken = taken.map_err(|refusal| wait.error(refusal))?;
         wait.over();
@@ -338,105 +342,6 @@ impl Item {
     }
 }
 
-/// One caller's wait for a connection.
-struct Wait<'a, 'o> {
-    pool: &'a Pool,
-    role: Role,
-    op: &'a Op<'o>,
-    bound: bool,
-    began: Option<Instant>,
-    exhausted: bool,
-}
-
-/// Why a caller stopped waiting.
-enum Impatience {
-    Stopped(Stop),
-    Exhausted,
-    SelfDeadlock,
-}
-
-impl Wait<'_, '_> {
-    /// How long to sleep at most before asking again.
-    fn patience(&mut self) -> Result<Duration, Impatience> {
-        let began = match self.began {
-            Some(began) => began,
-            None => self.begin()?,
-        };
-        if let Some(stop) = self.op.poll() {
-            return Err(Impatience::Stopped(stop));
-        }
-        let longest = match self.pool.limits.wait_timeout {
-            Some(longest) if self.op.deadline().is_none() => longest.saturating_sub(began.elapsed()),
-            _ => Duration::from_secs(1),
-        };
-        if longest.is_zero() {
-            self.exhausted = true;
-            return Err(Impatience::Exhausted);
-        }
-        Ok(self.op.slice(longest))
-    }
-
-    fn begin(&mut self) -> Result<Instant, Impatience> {
-        if self.bound && self.waits_for_itself() {
-            return Err(Impatience::SelfDeadlock);
-        }
-        self.pool.counters.waits.one();
-        self.op.before_wait();
-        Ok(*self.began.insert(Instant::now()))
-    }
-
-    /// The calling thread holds everything that could become free.
-    fn waits_for_itself(&self) -> bool {
-        let capacity = self.pool.slots(self.role).load().capacity;
-        self.pool.holders.mine(self.role) >= capacity
-    }
-
-    fn over(&self) {
-        if let Some(began) = self.began {
-            self.pool.counters.wait_time.time(began.elapsed());
-        }
-    }
-
-    fn error(&self, refusal: Refusal<Impatience>) -> Error {
-        self.over();
-        let what = if self.role == Role::Writer { "the writer" } else { "a reader" };
-        match refusal {
-            Refusal::Closed => Error::new(Kind::Closed, format!("{}: the store is closed or closing", self.pool.database())),
-            Refusal::Impatient(Impatience::Stopped(stop)) => {
-                let error = self.op.stop_error(stop, &format!("waiting for {what}"));
-                if stop == Stop::TimedOut { self.explained(error) } else { error }
-            }
-            Refusal::Impatient(Impatience::Exhausted) => {
-                self.pool.counters.exhausted.one();
-                let longest = self.pool.limits.wait_timeout.unwrap_or_default();
-                let message = format!("no connection: waited {longest:?} (pool.wait_timeout) for {what}");
-                self.explained(Error::new(Kind::Exhausted, message))
-            }
-            Refusal::Impatient(Impatience::SelfDeadlock) => {
-                self.pool.counters.self_deadlocks.one();
-                let message = format!("this thread would wait for itself: it holds {what} already. Finish or close that first, use the open \
-                                       transaction for this call, or raise pool.max_open");
-                self.explained(Error::new(Kind::SelfDeadlock, message))
-            }
-        }
-    }
-
-    /// Adds how full the pool is and who holds what.
-    fn explained(&self, error: Error) -> Error {
-        let load = self.pool.slots(self.role).load();
-        let numbers = format!(
-            "total {}, active {}, idle {}, waiting {}, max {}",
-            load.total,
-            load.total - load.idle,
-            load.idle,
-            load.waiting,
-            load.capacity
-        );
-        let report = self.pool.report();
-        error.followed_by(format!(" ({numbers}; {report})"))
-    }
-}
-
 impl<P: Deref<Target = Pool>> Lease<P> {
     /// The connection.
     #[inline]
@@ -473,6 +378,11 @@ impl<P: Deref<Target = Pool>> Lease<P> {
             self.pool.holders.learn(plan);
         }
         Ok(())
+    }
+
+    /// Notes, for reports, that the lease goes on as a stream.
+    pub fn now_a_stream(&self) {
+        self.pool.holders.now_a_stream(self.holder());
     }
 
     /// Whether this is the connection that changes the database.

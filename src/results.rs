@@ -31,6 +31,11 @@ impl Rest {
     pub fn new(session: Arc<Session>, cursor: Cursor, limit: Limit) -> Self {
         Rest { session, cursor, limit }
     }
+
+    /// The columns of the result.
+    pub fn columns(&self) -> Result<Arc<Columns>> {
+        self.session.columns(self.cursor)
+    }
 }
 
 impl Drop for Rest {

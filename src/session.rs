@@ -110,12 +110,12 @@ impl Session {
         let mut body = self.enter()?;
         let result = body.run(sql, usage, |connection, batch, cursor| {
             let fetch = exec::first_batch(connection, cursor, params, usage.limit, op, batch)?;
-            let columns = connection.plan(cursor)?.columns.clone();
+            let received = receive(&connection.plan(cursor)?.columns, batch);
             let rest = (fetch == Fetch::More).then_some(cursor);
             if rest.is_none() {
                 connection.finish(cursor);
             }
-            Ok((receive(&columns, batch), rest))
+            Ok((received, rest))
         });
         body.after(result)
     }
@@ -159,6 +159,12 @@ impl Session {
         let mut body = self.enter()?;
         let result = body.script(sql, usage, op);
         body.after(result)
+    }
+
+    /// The columns of a result that is being read.
+    pub fn columns(&self, cursor: Cursor) -> Result<Arc<Columns>> {
+        let mut body = self.enter()?;
+        Ok(open(&mut body.lease)?.connection().plan(cursor)?.columns.clone())
     }
 
     /// The next batch of a result. Gives the connection back at the end of a result that had one of its own.

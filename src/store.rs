@@ -232,13 +232,12 @@ impl Store {
         let limit = self.limit(options);
         let (connection, batch) = lease.parts();
         let fetch = exec::first_batch(connection, cursor, params, limit, op, batch)?;
-        let columns = connection.plan(cursor)?.columns.clone();
+        let received = receive(&connection.plan(cursor)?.columns, batch);
         if fetch == Fetch::Done {
             connection.finish(cursor);
-            return Ok((receive(&columns, batch), None));
+            return Ok((received, None));
         }
-        let received = receive(&columns, batch);
-        lease.holder().repurpose(Purpose::Stream);
+        lease.now_a_stream();
         let session = self.remember(Session::stream(lease.into_owned(&self.inner.pool)));
         Ok((received, Some(Rest::new(session, cursor, limit))))
     }

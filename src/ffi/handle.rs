@@ -9,7 +9,7 @@
 //! A slot's generation grows with each object that it holds, so a handle of an object that is gone finds nothing. The age is looked at
 //! before any lock is touched: in a forked child the inherited locks may be taken for ever.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -69,6 +69,8 @@ struct Table {
     shards: [Mutex<Shard>; SHARDS],
     /// Grows when a store handle or the process-wide store goes: what threads remember is stale then.
     changes: AtomicU64,
+    /// The same for transactions and pinned connections.
+    scope_changes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -152,8 +154,10 @@ pub fn take(handle: u64, kind: Kinds) -> Result<Option<Object>> {
         slot.generation = slot.generation.wrapping_add(1).max(1);
         shard.free.push(parts.slot as u32);
     }
-    if kind == Kinds::Store {
-        table.changes.fetch_add(1, Ordering::Release);
+    match kind {
+        Kinds::Store => drop(table.changes.fetch_add(1, Ordering::Release)),
+        Kinds::Scope => drop(table.scope_changes.fetch_add(1, Ordering::Release)),
+        _ => {}
     }
     Ok(object)
 }
@@ -205,15 +209,19 @@ fn my_shard() -> usize {
     })
 }
 
-/// The store that a thread used last, so that threads do not meet at its reference count.
-struct Remembered {
+/// What a thread used last, so that threads do not meet at a lock or a reference count. It may keep the memory of something closed for a
+/// while, never its connection: closing is always said to the thing itself.
+struct Remembered<T> {
     handle: u64,
     changes: u64,
     age: u32,
-    store: Store,
+    thing: T,
 }
 
-thread_local!(static LAST: RefCell<Option<Remembered>> = const { RefCell::new(None) });
+thread_local! {
+    static LAST_STORE: Cell<Option<Remembered<Store>>> = const { Cell::new(None) };
+    static LAST_SCOPE: Cell<Option<Remembered<Arc<Scope>>>> = const { Cell::new(None) };
+}
 
 /// Runs `work` with the store behind a handle (`KW_INSTANCE` included).
 ///
@@ -221,15 +229,43 @@ thread_local!(static LAST: RefCell<Option<Remembered>> = const { RefCell::new(No
 /// [`Kind::Forked`], [`Kind::InvalidHandle`], [`Kind::NotInitialized`]; those of `work`.
 #[inline]
 pub fn with_store<R>(handle: u64, work: impl FnOnce(&Store) -> Result<R>) -> Result<R> {
-    let changes = TABLE.get()?.changes.load(Ordering::Acquire);
-    let known = LAST.take().filter(|last| last.handle == handle && last.changes == changes && last.age == process::age());
-    let last = match known {
-        Some(last) => last,
-        None => Remembered { handle, changes, age: process::age(), store: find_store(handle)? },
+    remembering(&LAST_STORE, handle, &TABLE.get()?.changes, find_store, work)
+}
+
+/// Runs `work` with the transaction, savepoint or pinned connection behind a handle.
+///
+/// # Errors
+/// [`Kind::Forked`], [`Kind::InvalidHandle`]; those of `work`.
+#[inline]
+pub fn with_scope<R>(handle: u64, work: impl FnOnce(&Scope) -> Result<R>) -> Result<R> {
+    remembering(&LAST_SCOPE, handle, &TABLE.get()?.scope_changes, find_scope, |scope| work(scope))
+}
+
+#[inline]
+fn remembering<T, R>(
+    last: &'static std::thread::LocalKey<Cell<Option<Remembered<T>>>>,
+    handle: u64,
+    changes: &AtomicU64,
+    find: impl FnOnce(u64) -> Result<T>,
+    work: impl FnOnce(&T) -> Result<R>,
+) -> Result<R> {
+    let changes = changes.load(Ordering::Acquire);
+    let known = last.take().filter(|last| last.handle == handle && last.changes == changes && last.age == process::age());
+    let found = match known {
+        Some(found) => found,
+        None => Remembered { handle, changes, age: process::age(), thing: find(handle)? },
     };
-    let result = work(&last.store);
-    LAST.set(Some(last));
+    let result = work(&found.thing);
+    last.set(Some(found));
     result
+}
+
+/// The transaction, savepoint or pinned connection behind a handle.
+pub fn find_scope(handle: u64) -> Result<Arc<Scope>> {
+    get(handle, Kinds::Scope, |object| match object {
+        Object::Scope(scope) => Some(scope.clone()),
+        _ => None,
+    })
 }
 
 fn find_store(handle: u64) -> Result<Store> {

@@ -22,6 +22,7 @@ mod rows;
 mod state;
 mod stream;
 mod target;
+mod tick;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 

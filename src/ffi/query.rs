@@ -6,7 +6,7 @@ use super::call::Call;
 use super::guard::guard;
 use super::rows::{Filled, Reader};
 use super::target::{on_target, On};
-use super::text::{give, text, values, Out};
+use super::text::{give, text, Out, Values};
 use super::types::*;
 use crate::driver::Changes;
 use crate::error::{Error, Kind, Result};
@@ -49,7 +49,8 @@ impl Request {
         // SAFETY: the caller's promises, for the time of the call.
         unsafe {
             let call = Call::new(self.options)?;
-            let values = values(self.params, self.count)?;
+            let mut room = Values::EMPTY;
+            let values = room.read(self.params, self.count)?;
             let statement = call.statement()?;
             let sql = match &statement {
                 Some(statement) if self.sql.is_null() => statement.sql(),
@@ -58,7 +59,7 @@ impl Request {
                 None => text(self.sql, self.sql_len, "sql")?,
             };
             let names = call.names(self.names)?;
-            let params = Given { values: &values, names: names.as_deref() };
+            let params = Given { values, names: names.as_deref() };
             on_target(self.target, &call, |on, call| work(on, sql, params, &call.options()?, call))
         }
     }

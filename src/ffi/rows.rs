@@ -124,13 +124,14 @@ impl Space {
 
 /// What a copy into the caller's memory came to.
 pub struct Filled {
-    columns: Arc<Columns>,
+    columns: u32,
+    columns_id: u64,
     /// Rows in the caller's memory.
     rows: usize,
     /// Bytes that the row needs that did not fit as the first.
     needed: usize,
     /// The batch, from this row on, when not all of it fitted.
-    left: Option<(Batch, usize)>,
+    left: Option<(Arc<Columns>, Batch, usize)>,
 }
 
 impl Filled {
@@ -139,32 +140,32 @@ impl Filled {
         let names = with_names.then(|| names(columns));
         let (rows, needed) = fill(space, names.as_ref(), batch, 0);
         let header = usize::from(with_names && rows > 0);
-        let left = (rows - header < batch.rows() || (with_names && rows == 0)).then(|| (std::mem::take(batch), rows.saturating_sub(header)));
-        Filled { columns: columns.clone(), rows, needed, left }
+        let all = rows - header == batch.rows() && (rows > 0 || !with_names);
+        let left = (!all).then(|| (columns.clone(), std::mem::take(batch), rows.saturating_sub(header)));
+        Filled { columns: columns.len() as u32, columns_id: columns.id, rows, needed, left }
     }
 
     /// Describes the copy; what did not fit, or was not fetched yet, becomes a rows handle.
     pub fn finish(self, rest: Option<Rest>, store: &Store, call: &Call) -> Result<kw_fetch> {
-        let more = match (self.left, rest) {
-            (None, None) => 0,
-            (left, rest) => {
-                let (batch, given) = left.unwrap_or_default();
-                let mut reader = Reader::new(Rows::partly_read(self.columns.clone(), batch, rest), store, call)?;
-                reader.given = given;
-                reader.into_handle()?
-            }
+        let Filled { columns, columns_id, rows, needed, left } = self;
+        let (following, batch, given) = match (left, &rest) {
+            (None, None) => return Ok(describe(columns, columns_id, rows, needed, 0)),
+            (None, Some(rest)) => (rest.columns()?, Batch::default(), 0),
+            (Some(left), _) => left,
         };
-        Ok(describe(&self.columns, self.rows, self.needed, more))
+        let mut reader = Reader::new(Rows::partly_read(following, batch, rest), store, call)?;
+        reader.given = given;
+        Ok(describe(columns, columns_id, rows, needed, reader.into_handle()?))
     }
 }
 
-fn describe(columns: &Columns, rows: usize, needed: usize, more: u64) -> kw_fetch {
+fn describe(columns: u32, columns_id: u64, rows: usize, needed: usize, more: u64) -> kw_fetch {
     kw_fetch {
         struct_size: 0,
-        columns: columns.len() as u32,
+        columns,
         rows: rows as u32,
         flags: if more == 0 { KW_BATCH_LAST } else { 0 },
-        columns_id: columns.id,
+        columns_id,
         needed: if rows == 0 && more != 0 { needed as u64 } else { 0 },
         more,
     }
@@ -298,14 +299,14 @@ pub unsafe extern "C" fn kw_rows_fetch_into(rows: kw_rows, buffer: *mut c_void, 
         let fetch = with_reader(rows, |reader| {
             let more = reader.refill()?;
             reader.stepping = false;
-            let columns = reader.rows.columns().clone();
+            let (width, id) = (reader.rows.columns().len() as u32, reader.rows.columns().id);
             if !more {
-                return Ok(describe(&columns, 0, 0, 0));
+                return Ok(describe(width, id, 0, 0, 0));
             }
             let (count, needed) = fill(space, None, reader.rows.batch(), reader.given);
             reader.given += count;
             let ended = reader.given == reader.rows.batch().rows() && reader.rows.is_complete();
-            Ok(describe(&columns, count, needed, if ended { 0 } else { rows }))
+            Ok(describe(width, id, count, needed, if ended { 0 } else { rows }))
         })?;
         if fetch.more == 0 {
             handle::take(rows, Kinds::Rows)?;

@@ -113,10 +113,7 @@ pub fn on_target<R>(target: u64, call: &Call, work: impl FnOnce(On<'_>, &Call) -
     const SCOPE: u64 = Kinds::Scope as u64;
     const DERIVED: u64 = Kinds::Derived as u64;
     match handle::kind_of(target) {
-        SCOPE => {
-            let scope = find_scope(target)?;
-            work(On::Scope(&scope), call)
-        }
+        SCOPE => handle::with_scope(target, |scope| work(On::Scope(scope), call)),
         DERIVED => {
             let derived = find_derived(target)?;
             on_derived(&derived, call, work)
@@ -140,15 +137,6 @@ fn on_derived<R>(target: &Target, call: &Call, work: impl FnOnce(On<'_>, &Call) 
     }
 }
 
-/// The transaction, savepoint or pinned connection behind a handle.
-#[inline]
-pub fn find_scope(target: u64) -> Result<Arc<Scope>> {
-    handle::get(target, Kinds::Scope, |object| match object {
-        Object::Scope(scope) => Some(scope.clone()),
-        _ => None,
-    })
-}
-
 fn find_derived(target: u64) -> Result<Arc<Target>> {
     handle::get(target, Kinds::Derived, |object| match object {
         Object::Derived(target) => Some(target.clone()),
@@ -159,7 +147,7 @@ fn find_derived(target: u64) -> Result<Arc<Target>> {
 /// What a target handle stands for, with the options attached to it.
 pub fn find_target(target: u64, call: &Call) -> Result<Target> {
     match handle::kind_of(target) {
-        kind if kind == Kinds::Scope as u64 => Ok(Target::Derived(Box::new(Target::Scope(find_scope(target)?)), call.attachable())),
+        kind if kind == Kinds::Scope as u64 => Ok(Target::Derived(Box::new(Target::Scope(handle::find_scope(target)?)), call.attachable())),
         kind if kind == Kinds::Derived as u64 => match &*find_derived(target)? {
             Target::Derived(base, defaults) => {
                 let base = match &**base {

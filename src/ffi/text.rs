@@ -2,8 +2,6 @@
 
 use std::ffi::{c_char, c_void, CStr};
 
-use smallvec::SmallVec;
-
 use super::types::*;
 use crate::error::{Error, Kind, Result};
 use crate::value::ValueRef;
@@ -145,35 +143,52 @@ pub unsafe fn give<T>(pointer: *mut T, value: T, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Parameters as the core wants them. Up to 16 need no allocation.
-pub type Values<'a> = SmallVec<[ValueRef<'a>; 16]>;
+/// Room for parameters as the core wants them: a few in place, more on the heap.
+pub struct Values<'a> {
+    few: [ValueRef<'a>; FEW],
+    many: Vec<ValueRef<'a>>,
+}
 
-/// Borrows `count` parameters.
-///
-/// # Safety
-/// `cells` is NULL or valid for `count` cells, and the bytes that they name are valid, as long as the result is used.
-#[inline]
-pub unsafe fn values<'a>(cells: *const kw_cell, count: usize) -> Result<Values<'a>> {
-    if count == 0 {
-        return Ok(Values::new());
+const FEW: usize = 8;
+
+impl<'a> Values<'a> {
+    pub const EMPTY: Values<'static> = Values { few: [ValueRef::Null; FEW], many: Vec::new() };
+
+    /// Borrows `count` parameters.
+    ///
+    /// # Safety
+    /// `cells` is NULL or valid for `count` cells, and the bytes that they name are valid, as long as the result is used.
+    #[inline]
+    pub unsafe fn read(&mut self, cells: *const kw_cell, count: usize) -> Result<&[ValueRef<'a>]> {
+        if count == 0 {
+            return Ok(&[]);
+        }
+        if cells.is_null() {
+            return Err(null("params"));
+        }
+        if count > MOST_PARAMETERS {
+            return Err(Error::new(Kind::Parameter, format!("{count} parameters given; at most {MOST_PARAMETERS} are taken in one call")));
+        }
+        // SAFETY: the caller's promise.
+        let slice = unsafe { std::slice::from_raw_parts(cells, count) };
+        let Some(few) = self.few.get_mut(..count) else {
+            // SAFETY: as above.
+            self.many = slice.iter().enumerate().map(|(index, cell)| unsafe { value(cell, cells, index) }).collect::<Result<_>>()?;
+            return Ok(&self.many);
+        };
+        for (index, (place, cell)) in few.iter_mut().zip(slice).enumerate() {
+            // SAFETY: as above.
+            *place = unsafe { value(cell, cells, index)? };
+        }
+        Ok(few)
     }
-    if cells.is_null() {
-        return Err(null("params"));
-    }
-    if count > MOST_PARAMETERS {
-        return Err(Error::new(Kind::Parameter, format!("{count} parameters given; at most {MOST_PARAMETERS} are taken in one call")));
-    }
-    // SAFETY: the caller's promise.
-    let slice = unsafe { std::slice::from_raw_parts(cells, count) };
-    // SAFETY: as above.
-    slice.iter().enumerate().map(|(index, cell)| unsafe { value(cell, cells, index) }).collect()
 }
 
 /// A matrix of this many cells is 4 GiB.
 const MOST_PARAMETERS: usize = 1 << 28;
 
 /// # Safety
-/// As [`values`].
+/// As [`Values::read`].
 #[inline]
 unsafe fn value<'a>(cell: &kw_cell, first: *const kw_cell, index: usize) -> Result<ValueRef<'a>> {
     // SAFETY: the type says which member of the union was written; the caller promises the bytes.
@@ -195,7 +210,7 @@ unsafe fn value<'a>(cell: &kw_cell, first: *const kw_cell, index: usize) -> Resu
 }
 
 /// # Safety
-/// As [`values`].
+/// As [`Values::read`].
 #[inline]
 unsafe fn bytes<'a>(data: *const c_void, length: u32, text: bool) -> Option<&'a [u8]> {
     if data.is_null() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::guard::guard;
 use super::handle::{self, Kinds, Object};
 use super::call::Call;
-use super::target::{find_scope, find_target, on_target};
+use super::target::{find_target, on_target};
 use super::text::{give, null};
 use super::types::*;
 use crate::driver::Mode;
@@ -52,7 +52,7 @@ fn insert(scope: Scope) -> Result<u64> {
 #[no_mangle]
 pub unsafe extern "C" fn kw_tx_commit(tx: kw_tx, err: *mut kw_error) -> kw_status {
     guard(err, || {
-        find_scope(tx)?.commit()?;
+        handle::find_scope(tx)?.commit()?;
         handle::take(tx, Kinds::Scope)?;
         Ok(KW_OK)
     })
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn kw_tx_rollback(tx: kw_tx, err: *mut kw_error) -> kw_sta
 }
 
 fn refuse_pinned(tx: kw_tx) -> Result<()> {
-    match find_scope(tx) {
+    match handle::find_scope(tx) {
         Ok(scope) if scope.is_pinned() => Err(Error::new(Kind::Misuse, "this is a pinned connection, not a transaction: release it with kw_conn_release")),
         _ => Ok(()),
     }
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn kw_conn_acquire(store: kw_target, options: *const kw_op
 #[no_mangle]
 pub unsafe extern "C" fn kw_conn_release(conn: kw_conn) -> kw_status {
     guard(std::ptr::null_mut(), || {
-        if let Ok(scope) = find_scope(conn) {
+        if let Ok(scope) = handle::find_scope(conn) {
             if !scope.is_pinned() {
                 return Err(Error::new(Kind::Misuse, "this is a transaction: commit it or roll it back"));
             }

@@ -34,29 +34,44 @@ pub struct Statements {
     free: Vec<u32>,
     in_use: usize,
     by_text: LruCache<Arc<str>, u32>,
+    /// The statement used last: programs run the same one again and again, and comparing texts is cheaper than hashing one.
+    last: u32,
 }
 
 impl Statements {
     /// Keeps up to `capacity` statements (at least one) prepared while they are not in use.
     pub fn new(capacity: usize) -> Self {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
-        Statements { slots: Vec::new(), free: Vec::new(), in_use: 0, by_text: LruCache::new(capacity) }
+        Statements { slots: Vec::new(), free: Vec::new(), in_use: 0, by_text: LruCache::new(capacity), last: 0 }
     }
 
     /// Whether the statement is kept and free.
     #[inline]
     pub fn holds(&self, sql: &str) -> bool {
-        self.by_text.peek(sql).is_some_and(|index| self.is_free(*index))
+        self.is_last(sql) || self.by_text.peek(sql).is_some_and(|index| self.is_free(*index))
     }
 
     /// Takes a kept statement into use.
     #[inline]
     pub fn checkout(&mut self, sql: &str) -> Option<Cursor> {
+        if self.is_last(sql) {
+            return Some(self.take(self.last));
+        }
         let index = *self.by_text.get(sql)?;
         if !self.is_free(index) {
             return None;
         }
+        self.last = index;
         Some(self.take(index))
+    }
+
+    /// Whether the statement used last is this one, kept and free.
+    #[inline]
+    fn is_last(&self, sql: &str) -> bool {
+        match self.slots.get(self.last as usize) {
+            Some(Slot { entry: Some(entry), .. }) => entry.kept && !entry.in_use && *entry.plan.sql == *sql,
+            _ => false,
+        }
     }
 
     /// Adds a statement, in use. With `keep` it stays prepared afterwards, unless another one with this text does already.

@@ -1,48 +1,28 @@
 //! The portable road: one call with one pointer to a marshalled request; the reply goes into the block that the request names.
 
-use std::cell::Cell;
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 
-use smallvec::SmallVec;
-
-use super::marshal::{document, Item, Reader, Refused, Writer};
+use super::marshal::{document, Writer};
 use super::page::Page;
-use super::state::{main_thread, portable_tick};
+use super::reply::{complain, paged, whole, Block, Trouble};
+use super::request::{operation, Request, Values};
+use super::tick;
 use crate::driver::Changes;
 use crate::error::{Error, Kind, Result};
 use crate::exec::Matrix;
-use crate::ffi::guard::{error_flags, guard};
 use crate::ffi::call::Call;
+use crate::ffi::guard::{from_panic, guard};
+use crate::ffi::rows::{kw_rows_close, Filled, Reader};
 use crate::ffi::target::{on_target, On};
-use crate::ffi::rows::{Filled, Reader as RowsReader};
 use crate::ffi::types::*;
 use crate::options::QueryOptions;
 use crate::results::Rows;
-use crate::rows::{Batch, Columns};
-use crate::value::{Params, ValueRef};
+use crate::rows::Batch;
 
 /// The request holds something that is no parameter; the package finds out what.
 const REFUSED: kw_status = -1;
-/// Text of the result is no UTF-8; the reply is `(column, bytes)`.
-const BAD_TEXT: kw_status = -2;
 /// The call succeeded although a signal handler raised meanwhile.
 const INTERRUPTED: kw_status = -3;
-/// In the flags of a request: byte strings in it are `bytes` for certain.
-const CONFIRMED: i64 = 1 << 16;
-/// Parts of a request: `(block, operation, handle, sql or (statement,), values)`, or with `names or None, options` behind them.
-const SHORT: usize = 5;
-const LONG: usize = 7;
-/// Sets of column names that the package remembers per block.
-const NAMES: usize = 16;
-
-/// Operations, in the order of the package's own list.
-mod operation {
-    pub const QUERY: i64 = 0;
-    pub const EXECUTE: i64 = 1;
-    pub const EXECUTE_MANY: i64 = 2;
-    pub const OPEN: i64 = 3;
-    pub const NEXT: i64 = 4;
-}
 
 /// Part of the Python package: runs the request that begins at `request` as `marshal.dumps(…, 2)` made it,
 /// `(block, operation, handle, sql or (statement,), values[, names or None, options])`. `block` is the address of memory of the package's: its
@@ -61,8 +41,8 @@ pub unsafe extern "C" fn kw_python_call(request: *const c_char) -> kw_status {
 
 /// Does what the request asks for and writes the reply; panics inside come back as errors.
 fn answer(request: &Request<'_>, values: Values<'_>) -> kw_status {
-    let mut block = Block { header: request.block as *mut u64 };
-    RAISED.set(false);
+    let mut block = Block::at(request.block);
+    tick::forget();
     let work = std::panic::AssertUnwindSafe(|| match request.operation {
         operation::QUERY | operation::OPEN => query(request, &values, &mut block),
         operation::EXECUTE => changed(request, &mut block, |on, sql, options| on.execute(sql, values.as_params(), options)),
@@ -72,8 +52,8 @@ fn answer(request: &Request<'_>, values: Values<'_>) -> kw_status {
         operation::NEXT => next(request, &mut block),
         _ => Err(Error::new(Kind::Misuse, "python: unknown operation").into()),
     });
-    match std::panic::catch_unwind(work).unwrap_or_else(|panic| Err(crate::ffi::guard::from_panic(&*panic).into())) {
-        Ok(()) if RAISED.take() => INTERRUPTED,
+    match std::panic::catch_unwind(work).unwrap_or_else(|panic| Err(from_panic(&*panic).into())) {
+        Ok(()) if tick::has_raised() => INTERRUPTED,
         Ok(()) => KW_OK,
         Err(trouble) => complain(&mut block, &trouble),
     }
@@ -123,7 +103,7 @@ fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Resul
             (First::Written(written), None) => Ok((Some(written), 0)),
             (First::Written(written), Some(rest)) => {
                 let rows = Rows::partly_read(seen.clone().unwrap_or_default(), Batch::default(), Some(rest));
-                Ok((Some(written), RowsReader::new(rows, on.store(), call)?.into_handle()?))
+                Ok((Some(written), Reader::new(rows, on.store(), call)?.into_handle()?))
             }
         }
     })?;
@@ -143,7 +123,7 @@ fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Resul
 
 fn close(rows: kw_rows) {
     // SAFETY: closing takes any number.
-    unsafe { crate::ffi::rows::kw_rows_close(rows) };
+    unsafe { kw_rows_close(rows) };
 }
 
 /// The next rows of a result.
@@ -173,4 +153,3 @@ fn changed(
     writer.integer(changes.rows_affected);
     Ok(())
 }
-

@@ -1,13 +1,32 @@
 //! The block that a reply of the portable road goes to, and what can stand in it.
 
+use super::marshal::Writer;
+use super::page::{no_error, Page};
+use super::state::text_of;
+use crate::error::{Error, Kind};
+use crate::ffi::guard::{copy_text, error_flags};
+use crate::ffi::types::*;
+use crate::rows::{Batch, Columns};
+use crate::value::ValueRef;
+
+/// Text of the result is no UTF-8; the reply is `(column, bytes)`.
+const BAD_TEXT: kw_status = -2;
+/// Sets of column names that the package remembers per block.
+const NAMES: usize = 16;
+
 /// The block of the package that a reply goes to.
-struct Block {
+pub struct Block {
     header: *mut u64,
 }
 
 impl Block {
+    /// The block at an address that the package sent.
+    pub fn at(address: u64) -> Self {
+        Block { header: address as *mut u64 }
+    }
+
     /// The room for the reply.
-    fn room(&mut self) -> &mut [u8] {
+    pub fn room(&mut self) -> &mut [u8] {
         // SAFETY: the package keeps a block of this layout alive for the call and lends it to nobody else.
         unsafe { std::slice::from_raw_parts_mut(self.header.add(1 + NAMES).cast::<u8>(), *self.header as usize) }
     }
@@ -20,20 +39,21 @@ impl Block {
     }
 
     /// The place of an id in the table, and whether the package knows its names already.
-    fn place(&self, id: u64) -> (usize, bool) {
+    pub fn place(&self, id: u64) -> (usize, bool) {
         let place = id as usize % NAMES;
         // SAFETY: as in `room`.
         (place, unsafe { *self.header.add(1 + place) } == id)
     }
 
-    fn remember(&mut self, place: usize, id: u64) {
+    /// Notes that the package has got the names behind this id.
+    pub fn remember(&mut self, place: usize, id: u64) {
         // SAFETY: as in `room`.
         unsafe { *self.header.add(1 + place) = id }
     }
 }
 
 /// Why there is no plain reply.
-enum Trouble {
+pub enum Trouble {
     Error(Box<kw_error>, String),
     Text(usize, Vec<u8>),
 }
@@ -47,9 +67,9 @@ impl From<Error> for Trouble {
             engine_extended_code: engine.map_or(0, |e| e.extended),
             sql_offset: error.offset().and_then(|offset| i32::try_from(offset).ok()).unwrap_or(-1),
             flags: error_flags(&error),
-            ..super::page::no_error()
+            ..no_error()
         });
-        crate::ffi::guard::copy_text(error.sqlstate(), &mut fields.sqlstate);
+        copy_text(error.sqlstate(), &mut fields.sqlstate);
         Trouble::Error(fields, error.message().to_owned())
     }
 }
@@ -58,7 +78,7 @@ impl From<Error> for Trouble {
 const TAIL: usize = 16;
 
 /// Writes a whole batch as the rows of a reply; `None` when it does not fit.
-fn whole(block: &mut Block, columns: &Columns, batch: &Batch) -> Option<Result<usize, Trouble>> {
+pub fn whole(block: &mut Block, columns: &Columns, batch: &Batch) -> Option<Result<usize, Trouble>> {
     let (place, known) = block.place(columns.id);
     let mut writer = Writer::new(block.room_before_tail());
     begin(&mut writer, place, (!known).then_some(columns), 0);
@@ -74,7 +94,7 @@ fn whole(block: &mut Block, columns: &Columns, batch: &Batch) -> Option<Result<u
 }
 
 /// Writes the rows of a page, and the names when there are `columns` that the package does not know.
-fn paged(block: &mut Block, page: Page, columns: Option<&Columns>) -> Result<usize, Trouble> {
+pub fn paged(block: &mut Block, page: Page, columns: Option<&Columns>) -> Result<usize, Trouble> {
     let (place, known) = columns.map_or((0, true), |columns| block.place(columns.id));
     let mut writer = Writer::new(block.room_before_tail());
     begin(&mut writer, place, columns.filter(|_| !known), 2 * page.needed());
@@ -112,7 +132,8 @@ fn names(writer: &mut Writer<'_>, columns: Option<&Columns>) {
     }
 }
 
-fn complain(block: &mut Block, trouble: &Trouble) -> kw_status {
+/// Writes what went wrong; gives the status for it.
+pub fn complain(block: &mut Block, trouble: &Trouble) -> kw_status {
     let mut writer = Writer::new(block.room());
     match trouble {
         Trouble::Text(column, bytes) => {
@@ -128,9 +149,8 @@ fn complain(block: &mut Block, trouble: &Trouble) -> kw_status {
             for number in [error.engine_code, error.engine_extended_code, error.sql_offset, error.flags as i32] {
                 writer.integer(number.into());
             }
-            writer.text(super::state::text_of(&error.sqlstate).as_bytes());
+            writer.text(text_of(&error.sqlstate).as_bytes());
             error.code
         }
     }
 }
-

@@ -1,24 +1,50 @@
 //! A request of the portable road, read from its bytes.
 
+use super::arguments::no_options;
+use super::marshal::{Item, Reader, Refused};
+use super::tick::tick_of_this_thread;
+use crate::ffi::types::*;
+use crate::value::{Params, ValueRef};
+
+/// In the flags of a request: byte strings in it are `bytes` for certain.
+const CONFIRMED: i64 = 1 << 16;
+/// Parts of a request: `(block, operation, handle, sql or (statement,), values)`, or with `names or None, options` behind them.
+const SHORT: usize = 5;
+const LONG: usize = 7;
+
+/// Operations, in the order of the package's own list.
+pub mod operation {
+    pub const QUERY: i64 = 0;
+    pub const EXECUTE: i64 = 1;
+    pub const EXECUTE_MANY: i64 = 2;
+    pub const OPEN: i64 = 3;
+    pub const NEXT: i64 = 4;
+}
+
 /// A request without its values.
-struct Request<'a> {
-    block: u64,
-    operation: i64,
-    handle: u64,
-    sql: &'a str,
-    options: kw_options,
+pub struct Request<'a> {
+    /// The address of the block for the reply.
+    pub block: u64,
+    pub operation: i64,
+    pub handle: u64,
+    pub sql: &'a str,
+    pub options: kw_options,
 }
 
 /// The values of a request: of one run, or of many.
-struct Values<'a> {
-    values: SmallVec<[ValueRef<'a>; 8]>,
+pub struct Values<'a> {
+    pub values: Vec<ValueRef<'a>>,
     names: Option<Vec<&'a str>>,
-    columns: usize,
-    rows: usize,
+    pub columns: usize,
+    pub rows: usize,
 }
 
 impl<'a> Request<'a> {
-    fn read(document: &'a [u8]) -> Result<(Request<'a>, Values<'a>), Refused> {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// [`Refused`] when it holds anything that no request has.
+    pub fn read(document: &'a [u8]) -> Result<(Request<'a>, Values<'a>), Refused> {
         let mut reader = Reader::new(document);
         let parts = reader.sequence()?;
         if parts != SHORT && parts != LONG {
@@ -49,7 +75,7 @@ impl<'a> Request<'a> {
             tick: tick_of_this_thread(),
             cache: cache as i32,
             batch_rows: batch_rows as u32,
-            ..super::arguments::no_options()
+            ..no_options()
         };
         Ok((Request { block, operation, handle, sql, options }, values))
     }
@@ -57,7 +83,7 @@ impl<'a> Request<'a> {
 
 impl<'a> Values<'a> {
     fn read(reader: &mut Reader<'a>, many: bool) -> Result<(Self, bool), Refused> {
-        let mut values = Values { values: SmallVec::new(), names: None, columns: 0, rows: 1 };
+        let mut values = Values { values: Vec::new(), names: None, columns: 0, rows: 1 };
         let mut has_bytes = false;
         let outer = reader.sequence()?;
         if many {
@@ -106,11 +132,11 @@ impl<'a> Values<'a> {
         Ok(has_bytes)
     }
 
-    fn as_params(&self) -> Params<'_> {
+    /// The values of one run as the core wants them.
+    pub fn as_params(&self) -> Params<'_> {
         match &self.names {
             Some(names) => Params::named(names, &self.values),
             None => Params::positional(&self.values),
         }
     }
 }
-

@@ -1,0 +1,115 @@
+//! One caller's wait for a connection: how long, and what to say when it ends without one.
+
+use std::time::{Duration, Instant};
+
+use super::Pool;
+use crate::cancel::{Op, Stop};
+use crate::driver::Role;
+use crate::error::{Error, Kind, Result};
+use crate::slots::Refusal;
+
+/// One caller's wait for a connection.
+pub struct Wait<'a, 'o> {
+    pool: &'a Pool,
+    role: Role,
+    op: &'a Op<'o>,
+    bound: bool,
+    began: Option<Instant>,
+}
+
+/// Why a caller stopped waiting.
+pub enum Impatience {
+    Stopped(Stop),
+    Exhausted,
+    SelfDeadlock,
+}
+
+impl<'a, 'o> Wait<'a, 'o> {
+    /// A wait that has not begun; a call that waits for nothing pays for nothing.
+    #[inline]
+    pub fn new(pool: &'a Pool, role: Role, op: &'a Op<'o>, bound: bool) -> Self {
+        Wait { pool, role, op, bound, began: None }
+    }
+
+    /// How long to sleep at most before asking again.
+    pub fn patience(&mut self) -> Result<Duration, Impatience> {
+        let began = match self.began {
+            Some(began) => began,
+            None => self.begin()?,
+        };
+        if let Some(stop) = self.op.poll() {
+            return Err(Impatience::Stopped(stop));
+        }
+        let longest = match self.pool.limits.wait_timeout {
+            Some(longest) if self.op.deadline().is_none() => longest.saturating_sub(began.elapsed()),
+            _ => Duration::from_secs(1),
+        };
+        if longest.is_zero() {
+            return Err(Impatience::Exhausted);
+        }
+        Ok(self.op.slice(longest))
+    }
+
+    fn begin(&mut self) -> Result<Instant, Impatience> {
+        if self.bound && self.waits_for_itself() {
+            return Err(Impatience::SelfDeadlock);
+        }
+        self.pool.counters.waits.one();
+        self.op.before_wait();
+        Ok(*self.began.insert(Instant::now()))
+    }
+
+    /// The calling thread holds everything that could become free.
+    fn waits_for_itself(&self) -> bool {
+        let capacity = self.pool.slots(self.role).load().capacity;
+        self.pool.holders.mine(self.role) >= capacity
+    }
+
+    /// Counts the time, where there was any.
+    #[inline]
+    pub fn over(&self) {
+        if let Some(began) = self.began {
+            self.pool.counters.wait_time.time(began.elapsed());
+        }
+    }
+
+    /// Why there is no connection, with who holds them.
+    pub fn error(&self, refusal: Refusal<Impatience>) -> Error {
+        self.over();
+        let what = if self.role == Role::Writer { "the writer" } else { "a reader" };
+        match refusal {
+            Refusal::Closed => Error::new(Kind::Closed, format!("{}: the store is closed or closing", self.pool.database())),
+            Refusal::Impatient(Impatience::Stopped(stop)) => {
+                let error = self.op.stop_error(stop, &format!("waiting for {what}"));
+                if stop == Stop::TimedOut { self.explained(error) } else { error }
+            }
+            Refusal::Impatient(Impatience::Exhausted) => {
+                self.pool.counters.exhausted.one();
+                let longest = self.pool.limits.wait_timeout.unwrap_or_default();
+                let message = format!("no connection: waited {longest:?} (pool.wait_timeout) for {what}");
+                self.explained(Error::new(Kind::Exhausted, message))
+            }
+            Refusal::Impatient(Impatience::SelfDeadlock) => {
+                self.pool.counters.self_deadlocks.one();
+                let message = format!("this thread would wait for itself: it holds {what} already. Finish or close that first, use the open \
+                                       transaction for this call, or raise pool.max_open");
+                self.explained(Error::new(Kind::SelfDeadlock, message))
+            }
+        }
+    }
+
+    /// Adds how full the pool is and who holds what.
+    fn explained(&self, error: Error) -> Error {
+        let load = self.pool.slots(self.role).load();
+        let numbers = format!(
+            "total {}, active {}, idle {}, waiting {}, max {}",
+            load.total,
+            load.total - load.idle,
+            load.idle,
+            load.waiting,
+            load.capacity
+        );
+        let report = self.pool.report();
+        error.followed_by(format!(" ({numbers}; {report})"))
+    }
+}

@@ -1,0 +1,154 @@
+/* fork(): the child cannot use what it inherited, can open afresh, and does no harm to the parent. */
+#include "check.h"
+
+#include <sys/wait.h>
+
+static kw_store store;
+static char path[4300];
+
+/* Runs `body` in a child and returns its number of failed checks; `through_exit` also runs the exit handlers. */
+static int in_child(void (*body)(void), int through_exit) {
+    pid_t child = fork_child();
+    if (child == 0) {
+        body();
+        fflush(NULL);
+        if (through_exit) exit(checks_failed);
+        _exit(checks_failed);
+    }
+    int state = 0;
+    if (child < 0 || waitpid(child, &state, 0) != child) return 99;
+    if (WIFSIGNALED(state)) fprintf(stderr, "    the child died of signal %d\n", WTERMSIG(state));
+    return WIFEXITED(state) ? WEXITSTATUS(state) : 98;
+}
+
+static kw_rows rows;
+static kw_tx tx;
+static kw_conn conn;
+static kw_statement statement;
+static kw_cancel cancel;
+static kw_config config;
+static kw_target derived;
+
+static void inherited_handles(void) {
+    uint64_t out = 0;
+    kw_batch batch = KW_BATCH_INIT;
+    kw_stats stats = KW_STATS_INIT;
+    kw_statement_info info = KW_STATEMENT_INFO_INIT;
+    FAILS(KW_FORKED, exec_status(store, "SELECT 1"));
+    FAILS(KW_FORKED, kw_query(store, "SELECT 1", 8, NULL, 0, NULL, &out, &err));
+    FAILS(KW_FORKED, kw_store_stats(store, &stats, &err));
+    FAILS(KW_FORKED, kw_rows_step(rows, &err));
+    FAILS(KW_FORKED, kw_rows_next_batch(rows, &batch, &err));
+    FAILS(KW_FORKED, exec_status(tx, "SELECT 1"));
+    FAILS(KW_FORKED, kw_tx_commit(tx, &err));
+    FAILS(KW_FORKED, exec_status(conn, "SELECT 1"));
+    FAILS(KW_FORKED, exec_status(derived, "SELECT 1"));
+    FAILS(KW_FORKED, kw_statement_describe(statement, &info, &err));
+    FAILS(KW_FORKED, kw_config_set(config, "datasource", 10, "x", 1, &err));
+    CHECK(err.message[0] != 0);
+    kw_status status = exec_status(KW_INSTANCE, "SELECT 1");
+    CHECK(status == KW_FORKED || status == KW_NOT_INITIALIZED);
+    EQUAL(0, out);
+}
+
+static void closing_inherited_handles(void) {
+    kw_rows_close(rows);
+    kw_tx_rollback(tx, NULL);
+    kw_conn_release(conn);
+    kw_statement_close(statement);
+    kw_target_free(derived);
+    kw_cancel_trigger(cancel);
+    kw_cancel_free(cancel);
+    kw_config_free(config);
+    kw_store_close(store, 0, NULL);
+    kw_store_close(KW_INSTANCE, 0, NULL);
+}
+
+static void opening_afresh(void) {
+    kw_store own = open_source(path);
+    EXEC(own, "INSERT INTO t VALUES ('child')");
+    CHECK(QUERY_INT(own, "SELECT count(*) FROM t WHERE x = 'child'") >= 1);
+    OK(kw_store_close(own, -1, &err));
+}
+
+static void opening_afresh_as_the_instance(void) {
+    kw_config own = 0;
+    OK(kw_config_new(&own, &err));
+    OK(kw_config_load_uri(own, path, KW_NUL_TERMINATED, &err));
+    OK(kw_initialize(own, &err));
+    EXEC(KW_INSTANCE, "INSERT INTO t VALUES ('instance')");
+    OK(kw_store_close(KW_INSTANCE, -1, &err));
+    OK(kw_config_free(own));
+}
+
+static void nothing(void) {}
+
+static void a_child_is_told_and_the_parent_is_unharmed(void) {
+    static const struct { void (*body)(void); int through_exit; } children[] = {
+        {inherited_handles, 0}, {nothing, 1}, {closing_inherited_handles, 0}, {closing_inherited_handles, 1}, {inherited_handles, 1}};
+    int seen = 0;
+    OK(kw_query(store, COUNT_TO(2000), KW_NUL_TERMINATED, NULL, 0, NULL, &rows, &err));
+    FAILS(KW_ROW, kw_rows_step(rows, &err));
+    OK(kw_tx_begin(store, KW_TX_DEFAULT, NULL, &tx, &err));
+    EXEC(tx, "INSERT INTO t VALUES ('parent')");
+    kw_options options = KW_OPTIONS_INIT;
+    options.flags = KW_OPTION_READ_ONLY;
+    OK(kw_conn_acquire(store, &options, &conn, &err));
+    OK(kw_target_derive(store, &options, &derived, &err));
+    OK(kw_prepare(store, "SELECT 1", 8, NULL, &statement, &err));
+    OK(kw_cancel_new(&cancel, &err));
+    OK(kw_config_new(&config, &err));
+    for (size_t i = 0; i < sizeof children / sizeof children[0]; i++) EQUAL(0, in_child(children[i].body, children[i].through_exit));
+    /* The parent's transaction still holds the lock and still works. */
+    EXEC(tx, "INSERT INTO t VALUES ('parent again')");
+    EQUAL(2, QUERY_INT(tx, "SELECT count(*) FROM t"));
+    OK(kw_tx_commit(tx, &err));
+    for (seen = 1; kw_rows_step(rows, &err) == KW_ROW;) seen++;
+    EQUAL(2000, seen);
+    OK(kw_rows_close(rows));
+    OK(kw_conn_release(conn));
+    OK(kw_target_free(derived));
+    OK(kw_statement_close(statement));
+    OK(kw_cancel_free(cancel));
+    OK(kw_config_free(config));
+}
+
+static void a_child_opens_afresh(void) {
+    EQUAL(0, in_child(opening_afresh, 0));
+    EQUAL(0, in_child(opening_afresh, 1));
+    EQUAL(2, QUERY_INT(store, "SELECT count(*) FROM t WHERE x = 'child'"));
+    EXEC(store, "INSERT INTO t VALUES ('parent')");
+    EQUAL(0, in_child(opening_afresh_as_the_instance, 1));
+    EQUAL(1, QUERY_INT(store, "SELECT count(*) FROM t WHERE x = 'instance'"));
+    EQUAL(1, QUERY_INT(store, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"));
+}
+
+static void children_of_children(void) {
+    pid_t child = fork_child();
+    if (child == 0) {
+        store = open_source(path);
+        EXEC(store, "INSERT INTO t VALUES ('child of first')");
+        int nested = in_child(opening_afresh, 1);
+        EQUAL(0, nested);
+        EXEC(store, "INSERT INTO t VALUES ('child of first')");
+        OK(kw_store_close(store, -1, &err));
+        exit(checks_failed);
+    }
+    int state = 0;
+    waitpid(child, &state, 0);
+    EQUAL(0, WIFEXITED(state) ? WEXITSTATUS(state) : 98);
+    EQUAL(2, QUERY_INT(store, "SELECT count(*) FROM t WHERE x = 'child of first'"));
+    EQUAL(3, QUERY_INT(store, "SELECT count(*) FROM t WHERE x = 'child'"));
+}
+
+int main(int argc, char **argv) {
+    (void)argc;
+    store = open_file("fork.db");
+    snprintf(path, sizeof path, "%s", temp_path("fork.db"));
+    EXEC(store, "CREATE TABLE t(x)");
+    RUN(a_child_is_told_and_the_parent_is_unharmed);
+    RUN(a_child_opens_afresh);
+    RUN(children_of_children);
+    OK(kw_store_close(store, -1, &err));
+    return REPORT();
+}
