@@ -1,0 +1,140 @@
+/* The call frame of the Go binding: one flat block in Go memory without pointers, so that one crossing into C carries
+ * everything a call needs, nothing is allocated in C, and the garbage collector has nothing to look at. */
+#ifndef KEEPWELL_GO_CALL_H
+#define KEEPWELL_GO_CALL_H
+
+#include <keepwell.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a call does. native.go repeats these numbers. */
+enum {
+  KEEPWELL_GO_QUERY = 1,
+  KEEPWELL_GO_FETCH,
+  KEEPWELL_GO_EXECUTE,
+  KEEPWELL_GO_EXECUTE_MANY,
+  KEEPWELL_GO_SCRIPT,
+  KEEPWELL_GO_PREPARE,
+  KEEPWELL_GO_BEGIN,
+  KEEPWELL_GO_COMMIT,
+  KEEPWELL_GO_ROLLBACK,
+  KEEPWELL_GO_PIN
+};
+
+/* The Go type nativeCall has the same layout; native.go checks size and offsets when it is compiled. */
+typedef struct keepwell_go_call {
+  uint64_t target;       /* what the call works on */
+  uint64_t statement;    /* prepared statement to run in place of the text, or 0 */
+  uint64_t cancel;       /* cancel token, or 0 */
+  int64_t timeout_us;
+  int64_t cache_ttl_ms;
+  uint64_t text_length;  /* bytes of SQL */
+  uint64_t columns;      /* parameters in one set */
+  uint64_t rows;         /* sets of parameters (execute_many) */
+  uint64_t names_at;     /* byte offset of the parameters' names in the parameter block, one after the other with NUL; 0: positional */
+  uint64_t size;         /* bytes of the result buffer */
+  uint64_t handle;       /* out: what was made */
+  uint32_t op;
+  uint32_t flags;
+  int32_t cache;
+  uint32_t batch_rows;
+  int32_t mode;          /* of a transaction */
+  uint32_t reserved;
+  kw_result result;
+  kw_fetch fetch;
+  kw_error error;
+} keepwell_go_call;
+
+/* Exported by native.go: asks the call's context whether to go on. */
+extern int32_t keepwellGoTick(void *call);
+
+static inline kw_status keepwell_go_dispatch(keepwell_go_call *c, const char *text, const kw_cell *params, void *buffer,
+                                             const kw_options *o) {
+  switch (c->op) {
+  case KEEPWELL_GO_QUERY:
+    return kw_query_into(c->target, text, c->text_length, params, c->columns, o, buffer, c->size, &c->fetch, &c->error);
+  case KEEPWELL_GO_FETCH:
+    return kw_rows_fetch_into(c->target, buffer, c->size, &c->fetch, &c->error);
+  case KEEPWELL_GO_EXECUTE:
+    return kw_execute(c->target, text, c->text_length, params, c->columns, o, &c->result, &c->error);
+  case KEEPWELL_GO_EXECUTE_MANY:
+    return kw_execute_many(c->target, text, c->text_length, params, c->columns, c->rows, o, &c->result, &c->error);
+  case KEEPWELL_GO_SCRIPT:
+    return kw_execute_script(c->target, text, c->text_length, o, &c->result, &c->error);
+  case KEEPWELL_GO_PREPARE:
+    return kw_prepare(c->target, text, c->text_length, o, &c->handle, &c->error);
+  case KEEPWELL_GO_BEGIN:
+    return kw_tx_begin(c->target, c->mode, o, &c->handle, &c->error);
+  case KEEPWELL_GO_COMMIT:
+    return kw_tx_commit(c->target, &c->error);
+  case KEEPWELL_GO_ROLLBACK:
+    return kw_tx_rollback(c->target, &c->error);
+  case KEEPWELL_GO_PIN:
+    return kw_conn_acquire(c->target, o, &c->handle, &c->error);
+  default:
+    return KW_UNSUPPORTED;
+  }
+}
+
+/* Points at each of the names that stand one after the other in the parameter block. */
+static inline const char **keepwell_go_names(const keepwell_go_call *c, const uint64_t *params, const char **room,
+                                             size_t room_for) {
+  const char **names = c->columns <= room_for ? room : (const char **)malloc(c->columns * sizeof *names);
+  const char *name = (const char *)params + c->names_at;
+  if (names == NULL) return NULL;
+  for (uint64_t i = 0; i < c->columns; i++) {
+    names[i] = name;
+    name += strlen(name) + 1;
+  }
+  return names;
+}
+
+static inline kw_status keepwell_go_named(keepwell_go_call *c, const char *text, const uint64_t *params, uint64_t *buffer,
+                                          kw_options *o) {
+  const char *room[32];
+  const char **names = keepwell_go_names(c, params, room, 32);
+  kw_status status = KW_NO_MEMORY;
+  if (names != NULL) {
+    o->param_names = names;
+    status = keepwell_go_dispatch(c, text, (const kw_cell *)params, buffer, o);
+  }
+  if (names != room) free((void *)names);
+  return status;
+}
+
+static inline kw_status keepwell_go_with(keepwell_go_call *c, const char *text, const uint64_t *params, uint64_t *buffer,
+                                         kw_tick tick) {
+  kw_options o = KW_OPTIONS_INIT;
+  o.flags = c->flags;
+  o.timeout_us = c->timeout_us;
+  o.cancel = c->cancel;
+  o.statement = c->statement;
+  o.tick = tick;
+  o.tick_context = tick ? c : NULL;
+  o.cache = c->cache;
+  o.batch_rows = c->batch_rows;
+  o.cache_ttl_ms = c->cache_ttl_ms;
+  if (c->statement) text = NULL;
+  if (c->names_at) return keepwell_go_named(c, text, params, buffer, &o);
+  return keepwell_go_dispatch(c, text, (const kw_cell *)params, buffer, &o);
+}
+
+/* For contexts that never end: never calls back into Go. */
+static inline kw_status keepwell_go_run(keepwell_go_call *c, const char *text, const uint64_t *params, uint64_t *buffer) {
+  return keepwell_go_with(c, text, params, buffer, NULL);
+}
+
+/* For contexts that may end: calls keepwellGoTick about every 20 ms, from this thread, while the call waits or runs. */
+static inline kw_status keepwell_go_run_ticking(keepwell_go_call *c, const char *text, const uint64_t *params,
+                                                uint64_t *buffer) {
+  return keepwell_go_with(c, text, params, buffer, keepwellGoTick);
+}
+
+static inline kw_status keepwell_go_health(keepwell_go_call *c, kw_health *health) {
+  kw_options o = KW_OPTIONS_INIT;
+  o.flags = c->flags;
+  o.timeout_us = c->timeout_us;
+  return kw_store_health(c->target, &o, health, &c->error);
+}
+
+#endif

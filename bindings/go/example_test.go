@@ -1,0 +1,211 @@
+package keepwell_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"slices"
+	"time"
+
+	"github.com/keepwell/keepwell/bindings/go"
+)
+
+// must keeps the examples short.
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}
+
+func exampleStore() (context.Context, *keepwell.Store) {
+	ctx := context.Background()
+	store := must(keepwell.Open(":memory:"))
+	must(store.ExecScript(ctx, `CREATE TABLE user(id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, age INTEGER);
+		INSERT INTO user VALUES (1, 'Ada', 36), (2, 'Grace', NULL), (3, 'Linus', 21)`))
+	return ctx, store
+}
+
+func Example() {
+	ctx := context.Background()
+	store, err := keepwell.Open(":memory:")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	_, err = store.ExecScript(ctx, "CREATE TABLE fruit(name TEXT, price REAL)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = store.Exec(ctx, "INSERT INTO fruit VALUES (?, ?)", "apple", 0.5)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var price float64
+	err = store.QueryRow(ctx, "SELECT price FROM fruit WHERE name = ?", "apple").Scan(&price)
+	fmt.Println(price, err)
+	// Output: 0.5 <nil>
+}
+
+func ExampleAll() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	type User struct {
+		ID   int
+		Name string `db:"name"`
+		Age  *int
+	}
+	users, err := keepwell.All[User](ctx, store, "SELECT id, name, age FROM user WHERE id < ? ORDER BY id", 3)
+	for _, u := range users {
+		fmt.Println(u.ID, u.Name, u.Age != nil)
+	}
+	names, _ := keepwell.All[string](ctx, store, "SELECT name FROM user ORDER BY name")
+	fmt.Println(names, err)
+	// Output:
+	// 1 Ada true
+	// 2 Grace false
+	// [Ada Grace Linus] <nil>
+}
+
+func ExampleEach() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	for name, err := range keepwell.Each[string](ctx, store, "SELECT name FROM user ORDER BY id") {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(name)
+	}
+	// Output:
+	// Ada
+	// Grace
+	// Linus
+}
+
+func ExampleRows() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	rows, err := store.Query(ctx, "SELECT id, name FROM user ORDER BY id DESC")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int
+		var name string
+		if err := rows.Scan(&id, &name); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(id, name)
+	}
+	fmt.Println(rows.Err())
+	// Output:
+	// 3 Linus
+	// 2 Grace
+	// 1 Ada
+	// <nil>
+}
+
+func ExampleTx() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	err := store.Transaction(ctx, func(tx *keepwell.Tx) error {
+		if _, err := tx.Exec(ctx, "INSERT INTO user(name) VALUES ('Ken')"); err != nil {
+			return err
+		}
+		// A nested transaction that fails takes back only itself.
+		err := tx.Transaction(ctx, func(inner *keepwell.Tx) error {
+			_, err := inner.Exec(ctx, "INSERT INTO user(name) VALUES ('Ada')")
+			return err
+		})
+		fmt.Println(errors.Is(err, keepwell.ErrConstraint))
+		return nil
+	})
+	count, _ := keepwell.One[int](ctx, store, "SELECT count(*) FROM user")
+	fmt.Println(err, count)
+	// Output:
+	// true
+	// <nil> 4
+}
+
+func ExampleStore_ExecMany() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	result, err := store.ExecMany(ctx, "INSERT INTO user(name, age) VALUES (?, ?)", [][]any{{"Rob", 40}, {"Russ", nil}})
+	n, _ := result.RowsAffected()
+	fmt.Println(n, err)
+
+	ages := slices.Values([]int{50, 51})
+	result, err = store.ExecSeq(ctx, "INSERT INTO user(name, age) VALUES (?, ?)", func(yield func([]any) bool) {
+		for age := range ages {
+			if !yield([]any{fmt.Sprint("user ", age), age}) {
+				return
+			}
+		}
+	})
+	n, _ = result.RowsAffected()
+	fmt.Println(n, err)
+	// Output:
+	// 2 <nil>
+	// 2 <nil>
+}
+
+func ExampleError() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	_, err := store.Exec(ctx, "INSERT INTO user(name) VALUES ('Ada')")
+	var e *keepwell.Error
+	if errors.As(err, &e) {
+		fmt.Println(e.Code, e.EngineCode, e.ExtendedCode, e.SQLState, e.Retryable())
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	_, err = store.Query(ctx, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n")
+	fmt.Println(errors.Is(err, context.DeadlineExceeded), errors.Is(err, keepwell.ErrTimeout))
+	// Output:
+	// KW_CONSTRAINT 19 2067 23000 false
+	// true true
+}
+
+func ExampleNamed() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	name, err := keepwell.One[string](ctx, store, "SELECT name FROM user WHERE age BETWEEN :low AND :high",
+		keepwell.Named("low", 30), keepwell.Named("high", 40))
+	fmt.Println(name, err)
+	// Output: Ada <nil>
+}
+
+func ExampleStore_With() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	careful := store.With(keepwell.ReadOnly(), keepwell.Timeout(time.Second))
+	_, err := careful.Query(ctx, "DELETE FROM user RETURNING id")
+	fmt.Println(errors.Is(err, keepwell.ErrReadOnly))
+	// Output: true
+}
+
+func ExampleStmt() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	byAge, err := store.Prepare(ctx, "SELECT name FROM user WHERE age > ? ORDER BY age")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer byAge.Close()
+	names, err := keepwell.Collect[string](byAge.Query(ctx, 20))
+	fmt.Println(names, err)
+	// Output: [Linus Ada] <nil>
+}

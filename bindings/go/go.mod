@@ -1,0 +1,3 @@
+module github.com/keepwell/keepwell/bindings/go
+
+go 1.24

@@ -1,0 +1,257 @@
+package keepwell
+
+import (
+	"context"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Store is an open database: one writer connection, several readers, statements, transactions. It is for any number of
+// goroutines at once.
+type Store struct {
+	target
+}
+
+// Open opens a store on a data source: a path ("app.db"), a URI ("file:app.db?mode=rwc"), ":memory:", or the path of a
+// configuration file, which ends in ".yaml" or ".yml". Close it when it is no longer needed.
+func Open(source string) (*Store, error) {
+	if strings.HasSuffix(source, ".yaml") || strings.HasSuffix(source, ".yml") {
+		return OpenConfig(Config{File: source})
+	}
+	return OpenConfig(Config{DataSource: source})
+}
+
+// OpenConfig opens a store as the configuration says.
+func OpenConfig(config Config) (*Store, error) {
+	if err := checkABI(); err != nil {
+		return nil, err
+	}
+	c, err := config.build()
+	if err != nil {
+		return nil, err
+	}
+	defer nativeFreeConfig(c)
+	handle, err := nativeOpen(c)
+	if err != nil {
+		return nil, err
+	}
+	store, err := newStore(handle)
+	if err == nil {
+		store.limitWaits(&config)
+	}
+	return store, err
+}
+
+// limitWaits takes over the limits that hold while a call waits in Go.
+func (s *Store) limitWaits(config *Config) {
+	s.pool.patience = config.duration("pool.wait_timeout", defaultPatience)
+	s.opts.timeout = config.duration("query.timeout", 0)
+}
+
+func newStore(handle uint64) (*Store, error) {
+	p, err := newPool(handle)
+	if err != nil {
+		nativeClose(handle, 0)
+		return nil, err
+	}
+	runtime.AddCleanup(p, func(handle uint64) { nativeClose(handle, 0) }, handle)
+	return &Store{target{pool: p, handle: handle}}, nil
+}
+
+// Close closes the store: it admits no new calls, lets those under way finish for the configured drain time, ends what is left,
+// and closes the database. Closing a closed store does nothing.
+func (s *Store) Close() error { return s.close(-1) }
+
+// Shutdown closes the store like Close, but lets calls, transactions and streams under way finish until the context ends.
+// What is open then is ended and rolled back, and the context's error is returned.
+func (s *Store) Shutdown(ctx context.Context) error {
+	p := s.pool
+	p.closeSlots()
+	err := p.drained(ctx)
+	drain := time.Duration(0)
+	if err == nil {
+		drain = -1
+	}
+	if closing := s.close(drain); closing != nil {
+		return closing
+	}
+	return err
+}
+
+func (p *pool) closeSlots() {
+	p.writer.close()
+	p.readers.close()
+}
+
+// drained waits until every place has come back.
+func (p *pool) drained(ctx context.Context) error {
+	for _, s := range []*slots{p.writer, p.readers} {
+		select {
+		case <-s.idle:
+		case <-ctx.Done():
+			return contextError(ctx, "shutdown")
+		}
+	}
+	return nil
+}
+
+func (s *Store) close(drain time.Duration) error {
+	if !s.pool.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	s.pool.closeSlots()
+	instance.CompareAndSwap(instance.Load().of(s.pool), nil)
+	err := nativeClose(s.handle, drain)
+	runtime.KeepAlive(s.pool)
+	return err
+}
+
+// Stats are the numbers of a store: of this moment, and counted since it was opened.
+type Stats struct {
+	MaxOpen int // connections there may be
+	Open    int // connections there are
+	InUse   int // lent at this moment
+	Idle    int // ready to be lent
+	Waiting int // goroutines that wait for a connection
+
+	Waits          uint64        // waits for a connection
+	WaitTime       time.Duration // of all waits together
+	Opened         uint64        // connections opened
+	ClosedMaxIdle  uint64        // closed because there were more idle ones than max_idle
+	ClosedIdleTime uint64        // closed because they were idle for long
+	ClosedLifetime uint64        // closed because they were old
+	ClosedBroken   uint64        // closed because they were broken
+	Resets         uint64        // leases that came back with something open, which was undone
+	Discards       uint64        // connections that came back changed and were closed
+	Exhausted      uint64        // waits that ended without a connection
+	Checkpoints    uint64        // times the log was copied into the database
+	LogFrames      uint64        // pages in the log now
+}
+
+// Stats returns the store's numbers.
+func (s *Store) Stats() (Stats, error) {
+	if s.pool.closed.Load() {
+		return Stats{}, newError(ErrClosed, "stats: the store is closed")
+	}
+	stats, err := nativeStats(s.handle)
+	if err != nil {
+		return stats, err
+	}
+	s.pool.writer.addTo(&stats)
+	if s.pool.readers != s.pool.writer {
+		s.pool.readers.addTo(&stats)
+	}
+	return stats, nil
+}
+
+// addTo adds the waits in Go to those in the library.
+func (s *slots) addTo(stats *Stats) {
+	_, waiting := s.load()
+	stats.Waiting += waiting
+	stats.Waits += s.waits.Load()
+	stats.WaitTime += time.Duration(s.waited.Load())
+	stats.Exhausted += s.refused.Load()
+}
+
+// Health is the outcome of a health check.
+type Health struct {
+	CanRead  bool
+	CanWrite bool
+	Message  string // what is wrong, empty when nothing is
+}
+
+// Health tries the store: it reads, and it takes the writer's lock and gives it back. It waits for a connection until the context ends.
+func (s *Store) Health(ctx context.Context) (Health, error) {
+	f := takeFrame(&s.target, 0)
+	defer f.put()
+	if err := f.start(ctx, &s.target); err != nil {
+		return Health{}, err
+	}
+	if err := s.pool.acquire(f, s.pool.writer); err != nil {
+		return Health{}, err
+	}
+	defer f.releaseSlot()
+	if !f.limit(&s.target) {
+		return Health{}, f.lateError()
+	}
+	health, status := nativeHealth(f)
+	if status != 0 {
+		return health, f.error(status)
+	}
+	return health, nil
+}
+
+// instance is the process-wide store.
+var (
+	instance   atomic.Pointer[Store]
+	instanceMu sync.Mutex
+)
+
+// of returns the store if it belongs to p.
+func (s *Store) of(p *pool) *Store {
+	if s != nil && s.pool == p {
+		return s
+	}
+	return nil
+}
+
+// Initialize opens the process-wide store, which [Instance] then returns everywhere, in the other languages of the process too.
+// A second call is an [ErrAlreadyInitialized] until the store is closed.
+func Initialize(config Config) error {
+	if err := checkABI(); err != nil {
+		return err
+	}
+	c, err := config.build()
+	if err != nil {
+		return err
+	}
+	defer nativeFreeConfig(c)
+	instanceMu.Lock()
+	defer instanceMu.Unlock()
+	if err := nativeInitialize(c); err != nil {
+		return err
+	}
+	store, err := newInstance()
+	if err != nil {
+		return err
+	}
+	store.limitWaits(&config)
+	instance.Store(store)
+	return nil
+}
+
+// Instance returns the process-wide store, or [ErrNotInitialized]. All callers share it; closing it closes it for all.
+func Instance() (*Store, error) {
+	if s := instance.Load(); s != nil {
+		return s, nil
+	}
+	instanceMu.Lock()
+	defer instanceMu.Unlock()
+	if s := instance.Load(); s != nil {
+		return s, nil
+	}
+	if err := checkABI(); err != nil {
+		return nil, err
+	}
+	s, err := newInstance()
+	if err == nil {
+		instance.Store(s)
+	}
+	return s, err
+}
+
+// newInstance makes the Go side of the process-wide store, which may have been opened by another language.
+func newInstance() (*Store, error) {
+	handle, err := nativeInstance()
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPool(handle)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{target{pool: p, handle: handle}}, nil
+}
