@@ -161,6 +161,12 @@ pub trait Connection: Send {
     /// Starts counting for [`Connection::changes`], so that an earlier statement's counts cannot pass for a later one's.
     fn count_from_here(&mut self);
 
+    /// The rows that the statement run last changed, if it is one that counts them.
+    fn changed_rows(&self) -> i64;
+
+    /// Whether anything was changed since [`Connection::count_from_here`].
+    fn has_changed(&self) -> bool;
+
     /// What the last statement since [`Connection::count_from_here`] changed.
     fn changes(&mut self) -> Changes;
 

@@ -87,21 +87,20 @@ pub fn execute_many(connection: &mut dyn Connection, cursor: Cursor, matrix: Mat
 }
 
 fn each_row(connection: &mut dyn Connection, cursor: Cursor, matrix: Matrix<'_>, op: &Op<'_>, batch: &mut Batch) -> Result<Changes> {
-    let mut sum = Changes::default();
+    let mut sum = 0;
+    connection.count_from_here();
     for index in 0..matrix.rows {
         if index % 256 == 255 {
             op.check("execute_many")?;
         }
-        connection.count_from_here();
         let row = connection.bind(cursor, matrix.row(index), true).and_then(|()| run_out(connection, cursor, op, batch));
         row.map_err(|error| error.context(format!("row {index}")))?;
-        let changes = connection.changes();
-        sum.rows_affected += changes.rows_affected;
-        if changes.last_insert_id != 0 {
-            sum.last_insert_id = changes.last_insert_id;
-        }
+        sum += connection.changed_rows();
     }
-    Ok(sum)
+    let Changes { last_insert_id, rows_affected } = connection.changes();
+    // The last count is 0 for a statement that is none that counts: then the others are left over from one before.
+    let counts = rows_affected != 0 || connection.has_changed();
+    Ok(Changes { last_insert_id, rows_affected: if counts { sum } else { 0 } })
 }
 
 /// Where a script runs: alone on its connection, or inside somebody's transaction.

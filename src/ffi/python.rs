@@ -11,6 +11,7 @@ mod class;
 mod gil;
 mod kept;
 mod marshal;
+mod memo;
 mod module;
 mod object;
 mod page;

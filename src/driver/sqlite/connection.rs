@@ -266,17 +266,26 @@ impl Connection for SqliteConnection {
 
     fn count_from_here(&mut self) {
         self.counted_from = self.raw.total_changes();
-        self.inserted_before = self.raw.changes().0;
+        self.inserted_before = self.raw.last_insert();
         self.raw.set_last_insert(0);
     }
 
+    #[inline]
+    fn changed_rows(&self) -> i64 {
+        self.raw.changed_rows()
+    }
+
+    fn has_changed(&self) -> bool {
+        self.raw.total_changes() != self.counted_from
+    }
+
     fn changes(&mut self) -> Changes {
-        let (last_insert_id, changed) = self.raw.changes();
+        let last_insert_id = self.raw.last_insert();
         if last_insert_id == 0 {
             self.raw.set_last_insert(self.inserted_before);
         }
         // SQLite leaves its count as it was when a statement is none that counts; its total then has not moved either.
-        let rows_affected = if self.raw.total_changes() == self.counted_from { 0 } else { changed };
+        let rows_affected = if self.has_changed() { self.changed_rows() } else { 0 };
         Changes { last_insert_id, rows_affected }
     }
 

@@ -135,10 +135,17 @@ impl Raw {
         unsafe { ffi::sqlite3_get_autocommit(self.db.as_ptr()) != 0 }
     }
 
-    /// The rowid inserted last, and the rows changed by the last statement.
-    pub fn changes(&self) -> (i64, i64) {
+    /// The rowid inserted last.
+    pub fn last_insert(&self) -> i64 {
         // SAFETY: the handle is valid.
-        unsafe { (ffi::sqlite3_last_insert_rowid(self.db.as_ptr()), ffi::sqlite3_changes64(self.db.as_ptr())) }
+        unsafe { ffi::sqlite3_last_insert_rowid(self.db.as_ptr()) }
+    }
+
+    /// The rows changed by the last statement that counts them.
+    #[inline]
+    pub fn changed_rows(&self) -> i64 {
+        // SAFETY: the handle is valid.
+        unsafe { ffi::sqlite3_changes64(self.db.as_ptr()) }
     }
 
     /// Sets what SQLite says of the rowid inserted last, so that an earlier one cannot pass for that of the next statement.

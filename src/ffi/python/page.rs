@@ -1,10 +1,8 @@
 //! A page: some rows of a large result, copied into memory of this call's own, so that nobody can take them away while they are read.
 
 use std::cell::RefCell;
-use std::ffi::c_void;
 
-use crate::error::Result;
-use crate::ffi::rows::{kw_rows_fetch_into, Space};
+use crate::ffi::rows::kw_rows_fetch_into;
 use crate::ffi::types::*;
 use crate::value::ValueRef;
 
@@ -32,18 +30,6 @@ impl Page {
             room = vec![0; WORDS];
         }
         Page { room, fetch: no_fetch() }
-    }
-
-    /// The memory for a copy of at most `limit` bytes.
-    pub fn space(&mut self, limit: usize) -> Result<Space> {
-        let size = (self.room.len() * 8).min(limit);
-        // SAFETY: the vector is alive, of this size, and used by nobody else until the copy has been made.
-        unsafe { Space::new(self.room.as_mut_ptr().cast::<c_void>(), size) }
-    }
-
-    /// Says what a copy into [`Page::space`] came to.
-    pub fn describe(&mut self, fetch: kw_fetch) {
-        self.fetch = fetch;
     }
 
     /// Copies the next rows of a result, at most `limit` bytes of cells and their contents.

@@ -4,15 +4,16 @@ use std::ffi::c_char;
 
 use super::marshal::{document, Writer};
 use super::page::Page;
-use super::reply::{complain, paged, whole, Block, Trouble};
+use super::reply::{self, complain, Block, First, Trouble};
 use super::request::{operation, Request, Values};
+use super::state::text_of;
 use super::tick;
 use crate::driver::Changes;
 use crate::error::{Error, Kind, Result};
 use crate::exec::Matrix;
 use crate::ffi::call::Call;
 use crate::ffi::guard::{from_panic, guard};
-use crate::ffi::rows::{kw_rows_close, Filled, Reader};
+use crate::ffi::rows::{kw_rows_close, Reader};
 use crate::ffi::target::{on_target, On};
 use crate::ffi::types::*;
 use crate::options::QueryOptions;
@@ -50,11 +51,15 @@ fn answer(request: &Request<'_>, values: Values<'_>) -> kw_status {
             on.execute_many(sql, Matrix::new(&values.values, values.columns, values.rows)?, options)
         }),
         operation::NEXT => next(request, &mut block),
+        operation::LEFT => {
+            reply::fetch_left(&mut block);
+            Ok(KW_OK)
+        }
         _ => Err(Error::new(Kind::Misuse, "python: unknown operation").into()),
     });
     match std::panic::catch_unwind(work).unwrap_or_else(|panic| Err(from_panic(&*panic).into())) {
-        Ok(()) if tick::has_raised() => INTERRUPTED,
-        Ok(()) => KW_OK,
+        Ok(KW_OK) if tick::has_raised() => INTERRUPTED,
+        Ok(status) => status,
         Err(trouble) => complain(&mut block, &trouble),
     }
 }
@@ -71,54 +76,26 @@ fn on<R>(request: &Request<'_>, work: impl FnOnce(On<'_>, &str, &QueryOptions<'_
     on_target(request.handle, &call, |on, call| work(on, sql, &call.options()?, call))
 }
 
-/// How the first batch was dealt with while it was at hand.
-enum First {
-    /// All of it is in the reply, which goes on at this position.
-    Written(Result<usize, Trouble>),
-    /// It did not fit into the reply; some of it is in the page.
-    Copied(Result<Filled>),
-}
-
-/// `(place, names or None, needed, rows, more)`
-fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Result<(), Trouble> {
-    let mut page = None;
-    let mut seen = None;
-    let (first, more) = on(request, |on, sql, options, call| {
-        let (first, rest) = on.query_first(sql, values.as_params(), options, |columns, batch| {
-            seen = Some(columns.clone());
-            match whole(block, columns, batch) {
-                Some(written) => First::Written(written),
-                None => {
-                    let space = page.insert(Page::empty()).space(block.room().len() / 2);
-                    First::Copied(space.map(|space| Filled::first(space, columns, batch, false)))
-                }
-            }
+/// `(place, names or None, 0, rows, more)`
+fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Result<kw_status, Trouble> {
+    let mut first = Err(Trouble::from(Error::new(Kind::Misuse, "python: no rows were shown")));
+    let more = on(request, |on, sql, options, call| {
+        let (columns, rest) = on.query_first(sql, values.as_params(), options, |columns, batch| {
+            first = First::write(block, columns, batch);
+            columns.clone()
         })?;
-        match (first, rest) {
-            (First::Copied(filled), rest) => {
-                let fetch = filled?.finish(rest, on.store(), call)?;
-                page.iter_mut().for_each(|page| page.describe(fetch));
-                Ok((None, fetch.more))
-            }
-            (First::Written(written), None) => Ok((Some(written), 0)),
-            (First::Written(written), Some(rest)) => {
-                let rows = Rows::partly_read(seen.clone().unwrap_or_default(), Batch::default(), Some(rest));
-                Ok((Some(written), Reader::new(rows, on.store(), call)?.into_handle()?))
-            }
+        match rest {
+            None => Ok(0),
+            Some(rest) => Reader::new(Rows::partly_read(columns, Batch::default(), Some(rest)), on.store(), call)?.into_handle(),
         }
     })?;
-    let end = match (first, page) {
-        (Some(written), _) => written,
-        (None, Some(page)) => paged(block, page, seen.as_deref()),
-        (None, None) => Ok(0),
-    };
-    let end = end.inspect_err(|_| close(more))?;
-    Writer::from(block.room(), end).integer(more as i64);
-    if let Some(columns) = seen {
-        let (place, _) = block.place(columns.id);
-        block.remember(place, columns.id);
+    match first {
+        Ok(first) => Ok(first.finish(block, more)),
+        Err(trouble) => {
+            close(more);
+            Err(trouble)
+        }
     }
-    Ok(())
 }
 
 fn close(rows: kw_rows) {
@@ -127,17 +104,16 @@ fn close(rows: kw_rows) {
 }
 
 /// The next rows of a result.
-fn next(request: &Request<'_>, block: &mut Block) -> Result<(), Trouble> {
+fn next(request: &Request<'_>, block: &mut Block) -> Result<kw_status, Trouble> {
     let mut page = Page::empty();
     let limit = block.room().len() / 2;
     page.fetch(request.handle, limit).map_err(|error| {
-        let message = super::state::text_of(&error.message).to_owned();
+        let message = text_of(&error.message).to_owned();
         Trouble::Error(error, message)
     })?;
     let more = page.more();
-    let end = paged(block, page, None).inspect_err(|_| close(more))?;
-    Writer::from(block.room(), end).integer(more as i64);
-    Ok(())
+    reply::page(block, page).inspect_err(|_| close(more))?;
+    Ok(KW_OK)
 }
 
 /// `(last_insert_id, rows_affected)`
@@ -145,11 +121,11 @@ fn changed(
     request: &Request<'_>,
     block: &mut Block,
     work: impl FnOnce(On<'_>, &str, &QueryOptions<'_>) -> Result<Changes>,
-) -> Result<(), Trouble> {
+) -> Result<kw_status, Trouble> {
     let changes = on(request, |on, sql, options, _| work(on, sql, options))?;
     let mut writer = Writer::new(block.room());
     writer.tuple(2);
     writer.integer(changes.last_insert_id);
     writer.integer(changes.rows_affected);
-    Ok(())
+    Ok(KW_OK)
 }

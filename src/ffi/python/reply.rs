@@ -1,6 +1,11 @@
 //! The block that a reply of the portable road goes to, and what can stand in it.
 
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
 use super::marshal::Writer;
+use super::memo::Memo;
 use super::page::{no_error, Page};
 use super::state::text_of;
 use crate::error::{Error, Kind};
@@ -11,6 +16,8 @@ use crate::value::ValueRef;
 
 /// Text of the result is no UTF-8; the reply is `(column, bytes)`.
 const BAD_TEXT: kw_status = -2;
+/// The reply did not fit into the block, which holds its size: the package makes a larger one and asks for it.
+const LEFT_FOR_YOU: kw_status = -4;
 /// Sets of column names that the package remembers per block.
 const NAMES: usize = 16;
 
@@ -38,24 +45,41 @@ impl Block {
         &mut room[..length]
     }
 
-    /// The place of an id in the table, and whether the package knows its names already.
-    pub fn place(&self, id: u64) -> (usize, bool) {
-        let place = id as usize % NAMES;
+    /// The place in the table for a set of columns, and whether the package knows the names already.
+    fn place(&self, number: u64) -> (usize, bool) {
+        let place = number as usize % NAMES;
         // SAFETY: as in `room`.
-        (place, unsafe { *self.header.add(1 + place) } == id)
+        (place, unsafe { *self.header.add(1 + place) } == number)
     }
 
-    /// Notes that the package has got the names behind this id.
-    pub fn remember(&mut self, place: usize, id: u64) {
+    /// Notes that the package has got the names of this set.
+    pub fn remember(&mut self, number: u64) {
         // SAFETY: as in `room`.
-        unsafe { *self.header.add(1 + place) = id }
+        unsafe { *self.header.add(1 + number as usize % NAMES) = number }
     }
+}
+
+/// A number for a set of columns that means the same in the whole process; a new one where none is remembered.
+pub fn number(columns: &Arc<Columns>) -> u64 {
+    static NUMBERS: Memo<u64> = Memo::new();
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NUMBERS.find(columns).unwrap_or_else(|| {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        NUMBERS.keep(columns, number);
+        number
+    })
 }
 
 /// Why there is no plain reply.
 pub enum Trouble {
     Error(Box<kw_error>, String),
     Text(usize, Vec<u8>),
+}
+
+impl Trouble {
+    fn text(column: usize, value: ValueRef<'_>) -> Self {
+        Trouble::Text(column, value.as_bytes().unwrap_or_default().to_vec())
+    }
 }
 
 impl From<Error> for Trouble {
@@ -77,41 +101,89 @@ impl From<Error> for Trouble {
 /// What comes after the rows of a reply.
 const TAIL: usize = 16;
 
-/// Writes a whole batch as the rows of a reply; `None` when it does not fit.
-pub fn whole(block: &mut Block, columns: &Columns, batch: &Batch) -> Option<Result<usize, Trouble>> {
-    let (place, known) = block.place(columns.id);
-    let mut writer = Writer::new(block.room_before_tail());
-    begin(&mut writer, place, (!known).then_some(columns), 0);
+/// A first batch, written as a reply that lacks only its end: in the block, or in memory of its own when the block is too small.
+pub struct First {
+    number: u64,
+    own: Option<Vec<u8>>,
+    end: usize,
+}
+
+impl First {
+    /// Writes `(place, names or None, 0, rows`.
+    pub fn write(block: &mut Block, columns: &Arc<Columns>, batch: &Batch) -> Result<First, Trouble> {
+        let number = number(columns);
+        let (place, known) = block.place(number);
+        let names = (!known).then_some(&**columns);
+        if let Some(end) = rows(block.room_before_tail(), place, names, batch)? {
+            return Ok(First { number, own: None, end });
+        }
+        let names_size: usize = columns.names.iter().map(|name| name.len() + 5).sum();
+        let cells_size = batch.rows() * (5 + 15 * batch.columns()) + batch.byte_len();
+        let mut own = vec![0; 64 + names_size + cells_size + TAIL];
+        match rows(&mut own, place, names, batch)? {
+            Some(end) => Ok(First { number, own: Some(own), end }),
+            None => Err(Error::new(Kind::TooBig, "python: a batch was written larger than it can be").into()),
+        }
+    }
+
+    /// Ends the reply with the handle of the rest. A reply in memory of its own is left for the package to fetch.
+    pub fn finish(self, block: &mut Block, more: kw_rows) -> kw_status {
+        block.remember(self.number);
+        let Some(mut own) = self.own else {
+            Writer::from(block.room(), self.end).integer(more as i64);
+            return KW_OK;
+        };
+        Writer::from(&mut own, self.end).integer(more as i64);
+        Writer::new(block.room()).integer(own.len() as i64);
+        LEFT.set(own);
+        LEFT_FOR_YOU
+    }
+}
+
+thread_local! {
+    /// A reply of this thread that did not fit into its block.
+    static LEFT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Puts the reply that was left into a block, which is large enough this time.
+pub fn fetch_left(block: &mut Block) {
+    let left = LEFT.take();
+    let room = block.room();
+    let length = left.len().min(room.len());
+    room[..length].copy_from_slice(&left[..length]);
+}
+
+/// Writes the rows of a batch; `None` when they do not fit.
+fn rows(room: &mut [u8], place: usize, columns: Option<&Columns>, batch: &Batch) -> Result<Option<usize>, Trouble> {
+    let mut writer = Writer::new(room);
+    begin(&mut writer, place, columns, 0);
     let list = writer.begin_list();
     for row in 0..batch.rows() {
         if let Err(column) = writer.row(batch.columns(), batch.row(row)) {
-            let bytes = batch.get(row, column).as_bytes().unwrap_or_default().to_vec();
-            return Some(Err(Trouble::Text(column, bytes)));
+            return Err(Trouble::text(column, batch.get(row, column)));
+        }
+        if !writer.fits() {
+            return Ok(None);
         }
     }
     writer.end_list(list, batch.rows());
-    writer.fits().then_some(Ok(writer.position()))
+    Ok(writer.fits().then_some(writer.position()))
 }
 
-/// Writes the rows of a page, and the names when there are `columns` that the package does not know.
-pub fn paged(block: &mut Block, page: Page, columns: Option<&Columns>) -> Result<usize, Trouble> {
-    let (place, known) = columns.map_or((0, true), |columns| block.place(columns.id));
-    let mut writer = Writer::new(block.room_before_tail());
-    begin(&mut writer, place, columns.filter(|_| !known), 2 * page.needed());
+/// Writes the rows of a page: `(0, None, needed, rows, more)`. They always fit, because a page is half a block.
+pub fn page(block: &mut Block, page: Page) -> Result<(), Trouble> {
+    let mut writer = Writer::new(block.room());
+    begin(&mut writer, 0, None, 2 * page.needed());
     let list = writer.begin_list();
     for row in 0..page.rows() {
         if let Err(column) = writer.row(page.columns(), page.row(row)) {
-            let bytes = page.row(row).nth(column).and_then(|value| value.as_bytes()).unwrap_or_default().to_vec();
-            return Err(Trouble::Text(column, bytes));
+            return Err(Trouble::text(column, page.row(row).nth(column).unwrap_or_default()));
         }
     }
     writer.end_list(list, page.rows());
-    let (fits, end) = (writer.fits(), writer.position());
+    writer.integer(page.more() as i64);
     page.close();
-    if !fits {
-        return Err(Error::new(Kind::TooBig, "python: the column names do not fit into the reply").into());
-    }
-    Ok(end)
+    Ok(())
 }
 
 /// The head of a reply with rows.

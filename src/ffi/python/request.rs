@@ -19,6 +19,8 @@ pub mod operation {
     pub const EXECUTE_MANY: i64 = 2;
     pub const OPEN: i64 = 3;
     pub const NEXT: i64 = 4;
+    /// The reply of this thread's last request, which did not fit into its block.
+    pub const LEFT: i64 = 5;
 }
 
 /// A request without its values.

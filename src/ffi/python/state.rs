@@ -2,9 +2,10 @@
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use super::api::{Api, PyObject};
+use super::memo::Memo;
 use super::object::{Object, Outcome, Owned, Python, Raised};
 use super::page::no_error;
 use super::parameters::Place;
@@ -14,19 +15,15 @@ use crate::ffi::guard::{copy_text, error_flags};
 use crate::ffi::types::*;
 use crate::rows::Columns;
 
-/// How many sets of column names are kept as Python objects.
-const KEPT_COLUMNS: usize = 256;
-
 /// The set-up of the package in one interpreter. Never freed: methods may run until the process ends.
 pub struct Interpreter {
     pub api: &'static Api,
     pub helpers: Helpers,
     pub classes: Classes,
-    /// Column names by the id of their set, each at the place that its id gives.
-    columns: Mutex<[(u64, Address); KEPT_COLUMNS]>,
+    columns: Memo<Address>,
 }
 
-/// A reference that is kept for ever, or under the lock of [`Interpreter::columns`].
+/// A reference that is kept for ever, or as long as [`Interpreter::columns`] remembers it.
 #[derive(Clone, Copy)]
 pub struct Address(pub *mut PyObject);
 
@@ -120,7 +117,7 @@ pub fn current() -> Option<&'static Interpreter> {
 impl Interpreter {
     /// A set-up that is not yet the current one.
     pub fn new(api: &'static Api, helpers: Helpers, classes: Classes) -> Self {
-        Interpreter { api, helpers, classes, columns: Mutex::new([(0, Address(std::ptr::null_mut())); KEPT_COLUMNS]) }
+        Interpreter { api, helpers, classes, columns: Memo::new() }
     }
 
     /// Makes this the set-up that methods use.
@@ -244,24 +241,16 @@ impl Interpreter {
 
     /// The names of the columns as a `tuple`, made once per set of columns as long as no other set takes its place.
     #[inline]
-    pub fn columns<'py>(&self, python: Python<'py>, columns: &Columns) -> Outcome<Owned<'py>> {
-        let place = columns.id as usize % KEPT_COLUMNS;
-        let kept = self.kept_columns()[place];
-        if kept.0 == columns.id && !kept.1 .0.is_null() {
-            return Ok(python.constant(kept.1 .0));
+    pub fn columns<'py>(&self, python: Python<'py>, columns: &Arc<Columns>) -> Outcome<Owned<'py>> {
+        if let Some(Address(names)) = self.columns.find(columns) {
+            return Ok(python.constant(names));
         }
         let names = python.tuple(columns.len(), columns.names.iter().map(|name| python.text(name.as_bytes())))?;
-        let fresh = (columns.id, Address(python.constant(names.pointer()).give()));
-        let old = std::mem::replace(&mut self.kept_columns()[place], fresh);
-        // SAFETY: null, or a reference of ours that nobody can find any more.
-        drop(unsafe { python.own(old.1 .0) });
+        if let Some(Address(old)) = self.columns.keep(columns, Address(names.get().to_owned().give())) {
+            // SAFETY: a reference of ours that nobody can find any more.
+            drop(unsafe { python.own(old) });
+        }
         Ok(names)
-    }
-
-    /// Nothing of Python's runs while this is locked, so the interpreter's lock does not change hands meanwhile.
-    #[inline]
-    fn kept_columns(&self) -> MutexGuard<'_, [(u64, Address); KEPT_COLUMNS]> {
-        self.columns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
