@@ -10,9 +10,9 @@ import (
 
 // How much of ExecMany's parameters crosses at a time. More than that is one transaction over several crossings.
 const (
-	manyCells = 32 * 1024       // cells in the parameter block at most
-	manyBytes = 2 * 1024 * 1024 // bytes in it, after which it is sent
-	manyFirst = 64              // sets that the block begins with when nobody knows how many will come
+	manyCells = 4 * 1024   // cells in the parameter block at most: more would leave the processor's cache before they are used
+	manyBytes = 512 * 1024 // bytes in it, after which it is sent
+	manyFirst = 64         // sets that the block begins with when nobody knows how many will come
 )
 
 // ExecMany runs one statement once for each set of parameters, all of them or none: alone in a transaction of its own, inside a

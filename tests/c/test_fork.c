@@ -1,6 +1,7 @@
 /* fork(): the child cannot use what it inherited, can open afresh, and does no harm to the parent. */
 #include "check.h"
 
+#include <pthread.h>
 #include <sys/wait.h>
 
 static kw_store store;
@@ -10,6 +11,7 @@ static char path[4300];
 static int in_child(void (*body)(void), int through_exit) {
     pid_t child = fork_child();
     if (child == 0) {
+        alarm(60); /* a child that hangs dies, and the test says so */
         body();
         fflush(NULL);
         if (through_exit) exit(checks_failed);
@@ -124,8 +126,10 @@ static void a_child_opens_afresh(void) {
 }
 
 static void children_of_children(void) {
+    int64_t before = QUERY_INT(store, "SELECT count(*) FROM t WHERE x = 'child'");
     pid_t child = fork_child();
     if (child == 0) {
+        alarm(60);
         store = open_source(path);
         EXEC(store, "INSERT INTO t VALUES ('child of first')");
         int nested = in_child(opening_afresh, 1);
@@ -138,7 +142,42 @@ static void children_of_children(void) {
     waitpid(child, &state, 0);
     EQUAL(0, WIFEXITED(state) ? WEXITSTATUS(state) : 98);
     EQUAL(2, QUERY_INT(store, "SELECT count(*) FROM t WHERE x = 'child of first'"));
-    EQUAL(3, QUERY_INT(store, "SELECT count(*) FROM t WHERE x = 'child'"));
+    EQUAL(before + 1, QUERY_INT(store, "SELECT count(*) FROM t WHERE x = 'child'"));
+}
+
+static void many_children_one_after_the_other(void) {
+    for (int i = 0; i < 40; i++) EQUAL(0, in_child(opening_afresh, i % 2));
+}
+
+/* Threads of the parent are inside the library, and inside SQLite, at the moment of the fork: their locks are inherited
+ * as they are, held by nobody who could release them. */
+static int stop_working;
+static void *work(void *argument) {
+    char own[4400];
+    int me = (int)(intptr_t)argument;
+    snprintf(own, sizeof own, "%s.%d", path, me);
+    while (!__atomic_load_n(&stop_working, __ATOMIC_RELAXED)) {
+        kw_store mine = me % 2 != 0 ? open_source(own) : store;
+        EXEC(mine, "CREATE TABLE IF NOT EXISTS w(x)");
+        for (int i = 0; i < 5; i++) {
+            EXEC(mine, "INSERT INTO w VALUES (1)");
+            CHECK(QUERY_INT(mine, "SELECT count(*) FROM w") > 0);
+        }
+        if (mine != store) OK(kw_store_close(mine, -1, &err));
+    }
+    return NULL;
+}
+
+static void children_of_a_busy_process(void) {
+    pthread_t threads[4];
+    stop_working = 0;
+    for (intptr_t i = 0; i < 4; i++) {
+        if (pthread_create(&threads[i], NULL, work, (void *)i) != 0) exit(2);
+    }
+    for (int i = 0; i < 40; i++) EQUAL(0, in_child(opening_afresh, i % 2));
+    __atomic_store_n(&stop_working, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    EQUAL(1, QUERY_INT(store, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"));
 }
 
 int main(int argc, char **argv) {
@@ -149,6 +188,8 @@ int main(int argc, char **argv) {
     RUN(a_child_is_told_and_the_parent_is_unharmed);
     RUN(a_child_opens_afresh);
     RUN(children_of_children);
+    RUN(many_children_one_after_the_other);
+    RUN(children_of_a_busy_process);
     OK(kw_store_close(store, -1, &err));
     return REPORT();
 }

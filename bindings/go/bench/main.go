@@ -1,7 +1,7 @@
 // Command bench measures keepwell's own Go API against database/sql with mattn/go-sqlite3 and with modernc.org/sqlite.
 //
 // Every contender has a copy of one file database: a table of -rows rows × 6 columns (integer key, integer, real, about 20 and 60
-// characters of text, a nullable integer), WAL, synchronous=NORMAL. The contenders take turns in each round; what is printed are the
+// characters of text, a nullable integer), WAL, synchronous=NORMAL. The contenders take turns in short rounds; what is printed are the
 // medians, one JSON object a line, and a table on the standard error output.
 package main
 
@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	quick  = flag.Bool("quick", false, "fewer and shorter rounds, under a minute altogether")
+	quick  = flag.Bool("quick", false, "fewer rounds, under a minute altogether")
 	count  = flag.Int("rows", 1_000_000, "rows of the table")
 	folder = flag.String("dir", "", "where the databases are made; a temporary folder unless given")
 	only   = flag.String("only", "", "measure only the ids that contain this")
@@ -75,17 +75,16 @@ type workload struct {
 
 func workloads() []workload {
 	all := []workload{
-		{"go.point", 20_000, 21, 0.15, contender.points},
-		{"go.point_tx", 20_000, 21, 0.18, contender.pointsTx},
-		{"go.rows100", 1_000, 21, 0.22, contender.hundreds},
-		{"go.structs100", 1_000, 11, 0, contender.structs},
-		{"go.scan", 1, 7, 0.20, contender.scan},
-		{"go.autocommit", 1_000, 11, 0, contender.inserts},
-		{"go.execute_many", 20_000, 11, 0.40, contender.insertMany},
+		{"go.point", 4_000, 61, 0.15, contender.points},
+		{"go.point_tx", 4_000, 61, 0.18, contender.pointsTx},
+		{"go.rows100", 200, 61, 0.22, contender.hundreds},
+		{"go.structs100", 200, 31, 0, contender.structs},
+		{"go.scan", 1, 9, 0.20, contender.scan},
+		{"go.autocommit", 200, 41, 0, contender.inserts},
+		{"go.execute_many", 10_000, 31, 0.40, contender.insertMany},
 	}
 	if *quick {
 		for i := range all {
-			all[i].n = max(1, all[i].n/5)
 			all[i].rounds = max(3, all[i].rounds/3)
 		}
 	}

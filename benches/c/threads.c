@@ -1,0 +1,40 @@
+/* The same work from one thread and from two at the same time. */
+#include <pthread.h>
+
+#include "bench.h"
+
+typedef struct worker {
+    pthread_barrier_t *gate;
+    work run;
+    void *self;
+    long from, count;
+    double nanos; /* per operation */
+} worker;
+
+static void *body(void *argument) {
+    worker *w = argument;
+    w->run(w->self, w->from, 100); /* the thread's own connection is open from here on */
+    pthread_barrier_wait(w->gate);
+    double start = now_ns();
+    w->run(w->self, w->from, w->count);
+    w->nanos = (now_ns() - start) / (double)w->count;
+    return NULL;
+}
+
+double threaded(work run, void **selves, int threads, long from, long count) {
+    pthread_barrier_t gate;
+    pthread_t ids[MOST_THREADS];
+    worker workers[MOST_THREADS];
+    double sum = 0;
+    pthread_barrier_init(&gate, NULL, (unsigned)threads);
+    for (int i = 0; i < threads; i++) {
+        workers[i] = (worker){&gate, run, selves[i], from + i * count, count, 0};
+        if (pthread_create(&ids[i], NULL, body, &workers[i]) != 0) fail("no thread");
+    }
+    for (int i = 0; i < threads; i++) {
+        pthread_join(ids[i], NULL);
+        sum += workers[i].nanos;
+    }
+    pthread_barrier_destroy(&gate);
+    return sum / threads;
+}

@@ -1,0 +1,141 @@
+"""keepwell: an embedded data layer. SQLite inside, one pool of connections outside, shared by C, C++, Python, Go and Rust.
+
+    import keepwell
+
+    with keepwell.open("app.db") as store:
+        store.execute("CREATE TABLE IF NOT EXISTS note(id INTEGER PRIMARY KEY, text TEXT)")
+        with store.transaction() as tx:
+            tx.execute("INSERT INTO note(text) VALUES (?)", ("hello",))
+        for id, text in store.query("SELECT id, text FROM note"):
+            print(id, text)
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from . import _config, _library
+from ._config import Config
+from ._errors import (
+    AlreadyInitializedError,
+    BusyError,
+    CancelledError,
+    CannotOpenError,
+    CellTypeError,
+    ClosedError,
+    ConfigError,
+    ConflictError,
+    ConstraintError,
+    CorruptError,
+    DiskError,
+    EncodingError,
+    EngineError,
+    Error,
+    ExhaustedError,
+    ForkedError,
+    FullError,
+    InternalError,
+    InvalidHandleError,
+    MisuseError,
+    NoMemoryError,
+    NotInitializedError,
+    ParameterError,
+    ParameterOverflowError,
+    ParameterTypeError,
+    PermissionError,
+    ReadOnlyError,
+    SelfDeadlockError,
+    SqlError,
+    TimeoutError,
+    TooBigError,
+    TransactionEndedError,
+    UnsupportedError,
+)
+from ._handles import CancelToken, Statement
+from ._parameters import Parameter, Parameters
+from ._portable import Result, Row
+from ._road import Rows, road
+from ._store import Connection, Derived, Health, Store, Stream, Target, Transaction
+
+__version__ = _library.VERSION
+
+
+def open(config: Config) -> Store:  # noqa: A001 - keepwell.open reads like io.open and sqlite3.connect
+    """Opens a database.
+
+    ``config`` is a path, ``":memory:"``, a ``file:`` URI, the path of a YAML file (``.yaml``, ``.yml``), or a mapping of settings,
+    nested or with dotted keys: ``{"datasource": "app.db", "pool": {"max_open": 8}, "sqlite.synchronous": "full"}``.
+    """
+    return Store(_library.open_store(_config.steps(config)), _name(config))
+
+
+def initialize(config: Config) -> Store:
+    """Opens the store of this process, which :func:`instance` gives from then on. ``config`` is as for :func:`open`."""
+    _library.initialize(_config.steps(config))
+    return instance()
+
+
+def instance() -> Store:
+    """The store of this process; :class:`NotInitializedError` before :func:`initialize` and after it was closed."""
+    return Store(_library.instance(), "of this process", False)
+
+
+def _name(config: Any) -> str:
+    source: Optional[Any] = config.get("datasource") if hasattr(config, "get") else config
+    return str(source) if source is not None else "configured"
+
+
+__all__ = [
+    "AlreadyInitializedError",
+    "BusyError",
+    "CancelToken",
+    "CancelledError",
+    "CannotOpenError",
+    "CellTypeError",
+    "ClosedError",
+    "Config",
+    "ConfigError",
+    "ConflictError",
+    "Connection",
+    "ConstraintError",
+    "CorruptError",
+    "Derived",
+    "DiskError",
+    "EncodingError",
+    "EngineError",
+    "Error",
+    "ExhaustedError",
+    "ForkedError",
+    "FullError",
+    "Health",
+    "InternalError",
+    "InvalidHandleError",
+    "MisuseError",
+    "NoMemoryError",
+    "NotInitializedError",
+    "Parameter",
+    "ParameterError",
+    "ParameterOverflowError",
+    "ParameterTypeError",
+    "Parameters",
+    "PermissionError",
+    "ReadOnlyError",
+    "Result",
+    "Row",
+    "Rows",
+    "SelfDeadlockError",
+    "SqlError",
+    "Statement",
+    "Store",
+    "Stream",
+    "Target",
+    "TimeoutError",
+    "TooBigError",
+    "Transaction",
+    "TransactionEndedError",
+    "UnsupportedError",
+    "initialize",
+    "instance",
+    "open",
+    "road",
+]

@@ -1,0 +1,405 @@
+"""The library itself: found, loaded, checked, and its C functions as Python functions. The only file that knows ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import threading
+from typing import Any, Callable, Dict, Generator, List, Optional, Tuple
+
+from . import _search
+from ._errors import KINDS, make_error
+
+_u32, _i32, _u64, _i64 = ctypes.c_uint32, ctypes.c_int32, ctypes.c_uint64, ctypes.c_int64
+_size, _text, _pointer = ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p
+
+
+_STRUCTS: Dict[str, Any] = {}
+
+
+def _struct(name: str, **fields: Any) -> Any:
+    """A struct of the C header; all begin with their size."""
+    layout = [("struct_size", _u32), *fields.items()]
+    _STRUCTS[name] = type(name, (ctypes.Structure,), {"_fields_": layout})
+    return _STRUCTS[name]
+
+
+_Error = _struct(
+    "kw_error",
+    code=_i32,
+    engine_code=_i32,
+    engine_extended_code=_i32,
+    sql_offset=_i32,
+    flags=_u32,
+    sqlstate=ctypes.c_char * 8,
+    message=ctypes.c_char * 512,
+)
+_Options = _struct(
+    "kw_options",
+    flags=_u32,
+    timeout_us=_i64,
+    cancel=_u64,
+    statement=_u64,
+    param_names=_pointer,
+    tick=_pointer,
+    tick_context=_pointer,
+    cache=_i32,
+    batch_rows=_u32,
+    cache_ttl_ms=_i64,
+)
+_Result = _struct("kw_result", reserved=_u32, last_insert_id=_i64, rows_affected=_i64)
+_StatementInfo = _struct("kw_statement_info", parameter_count=_u32, column_count=_u32, read_only=_u32)
+_Health = _struct("kw_health", can_read=_u32, can_write=_u32, reserved=_u32, message=ctypes.c_char * 512)
+_COUNTS = ("max_open", "open", "in_use", "idle", "waiting")
+_TOTALS = ("waits", "wait_ns", "opened", "closed_max_idle", "closed_idle_time", "closed_lifetime", "closed_broken", "resets")
+_FURTHER = ("discards", "exhausted", "self_deadlocks", "checkpoints", "log_frames")
+_Stats = _struct("kw_stats", **dict.fromkeys(_COUNTS, _u32), **dict.fromkeys(_TOTALS + _FURTHER, _u64))
+
+_out, _err, _options = ctypes.POINTER(_u64), ctypes.POINTER(_Error), ctypes.POINTER(_Options)
+_result = ctypes.POINTER(_Result)
+
+#: Every C function that is called here, with its arguments. All of them return a status.
+_FUNCTIONS: Dict[str, List[Any]] = {
+    "kw_config_new": [_out, _err],
+    "kw_config_set": [_u64, _text, _size, _text, _size, _err],
+    "kw_config_load_file": [_u64, _text, _size, _err],
+    "kw_config_load_uri": [_u64, _text, _size, _err],
+    "kw_config_free": [_u64],
+    "kw_initialize": [_u64, _err],
+    "kw_instance": [_out, _err],
+    "kw_open": [_u64, _out, _err],
+    "kw_store_close": [_u64, _i64, _err],
+    "kw_store_stats": [_u64, ctypes.POINTER(_Stats), _err],
+    "kw_store_health": [_u64, _options, ctypes.POINTER(_Health), _err],
+    "kw_prepare": [_u64, _text, _size, _options, _out, _err],
+    "kw_statement_describe": [_u64, ctypes.POINTER(_StatementInfo), _err],
+    "kw_statement_parameter_name": [_u64, _u32, ctypes.POINTER(_text), ctypes.POINTER(_size), _err],
+    "kw_statement_close": [_u64],
+    "kw_execute_script": [_u64, _text, _size, _options, _result, _err],
+    "kw_rows_close": [_u64],
+    "kw_tx_begin": [_u64, _i32, _options, _out, _err],
+    "kw_tx_commit": [_u64, _err],
+    "kw_tx_rollback": [_u64, _err],
+    "kw_conn_acquire": [_u64, _options, _out, _err],
+    "kw_conn_release": [_u64],
+    "kw_target_derive": [_u64, _options, _out, _err],
+    "kw_target_free": [_u64],
+    "kw_cancel_new": [_out, _err],
+    "kw_cancel_trigger": [_u64],
+    "kw_cancel_reset": [_u64],
+    "kw_cancel_free": [_u64],
+    "kw_python_settings": [_u64, _pointer],
+}
+
+
+def _load() -> Tuple[ctypes.CDLL, str]:
+    tried = []
+    for place, why in _search.candidates():
+        try:
+            return ctypes.CDLL(place), place
+        except OSError as error:
+            tried.append(f"{place} ({why}): {error}")
+            if why == _search.VARIABLE:
+                raise ImportError(f"keepwell: {_search.VARIABLE} names a library that cannot be loaded: {error}") from None
+    _search.not_found(tried)
+
+
+def _check(library: ctypes.CDLL, place: str) -> Dict[str, Any]:
+    """Compares the library's own description with what this file takes for granted."""
+    try:
+        describe = library.kw_abi_describe
+    except AttributeError:
+        raise ImportError(f"keepwell: {place} is no keepwell library: it has no kw_abi_describe") from None
+    describe.restype, describe.argtypes = _text, []
+    about: Dict[str, Any] = json.loads(describe())
+    wrong = [f"the function {name} is missing" for name in (*_FUNCTIONS, "kw_python_call") if not hasattr(library, name)]
+    for name, struct in _STRUCTS.items():
+        theirs = about["structs"].get(name, {})
+        if theirs.get("size") != ctypes.sizeof(struct):
+            wrong.append(f"{name} has {theirs.get('size')} bytes, not {ctypes.sizeof(struct)}")
+        for field in struct._fields_:
+            offset = getattr(struct, field[0]).offset
+            if theirs.get("offsets", {}).get(field[0]) != offset:
+                wrong.append(f"{name}.{field[0]} is at {theirs.get('offsets', {}).get(field[0])}, not {offset}")
+    for number, kind in KINDS.items():
+        if about["statuses"].get(kind.name) != number:
+            wrong.append(f"{kind.name} is {about['status'].get(kind.name)}, not {number}")
+    if wrong:
+        raise ImportError(
+            f"keepwell: the library {place} (version {about.get('version')}) does not fit this package; use the two of one release: "
+            + "; ".join(wrong[:5])
+        )
+    return about
+
+
+_library, PATH = _load()
+ABOUT = _check(_library, PATH)
+#: The library's version.
+VERSION: str = ABOUT["version"]
+
+for _name, _arguments in _FUNCTIONS.items():
+    _function = getattr(_library, _name)
+    _function.argtypes, _function.restype = _arguments, _i32
+
+
+# --- signals: Ctrl-C while a call waits or runs long ---
+
+_interrupts: List[BaseException] = []
+
+
+def _tick_forever() -> Generator[int, Any, None]:
+    """Runs on the main thread about every 20 ms during a long call, so that Python's signal handlers run in between.
+
+    A generator resumes inside its ``try``; a function would be interrupted before it could enter one.
+    """
+    answer = 0
+    while True:
+        try:
+            yield answer
+            answer = 0
+        except BaseException as error:  # noqa: B902 - whatever a signal handler raises is raised again when the call returns
+            _interrupts.append(error)
+            answer = 1
+
+
+_ticks: Any = _tick_forever()
+next(_ticks)
+_tick = ctypes.CFUNCTYPE(_i32, _pointer)(_ticks.send)
+_TICK = ctypes.cast(_tick, _pointer).value or 0
+_main_thread = 0
+
+
+def _settle_threads() -> None:
+    """Tells the library which thread Python runs signal handlers in; again in a forked child."""
+    global _main_thread
+    _main_thread = threading.main_thread().ident or threading.get_ident()
+    _library.kw_python_settings(_main_thread, _TICK)
+
+
+_settle_threads()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_settle_threads)
+
+
+def raise_interrupt() -> None:
+    """Raises what a signal handler raised during the call that has just returned."""
+    if _interrupts and threading.get_ident() == _main_thread:
+        raise _interrupts.pop()
+
+
+# --- calls ---
+
+
+def _new_error() -> Any:
+    return _Error(struct_size=ctypes.sizeof(_Error))
+
+
+def _new_options(timeout_us: int, flags: int, cancel: int) -> Any:
+    ticks = threading.get_ident() == _main_thread and not _ticks.gi_running
+    return _Options(
+        struct_size=ctypes.sizeof(_Options), flags=flags, timeout_us=timeout_us, cancel=cancel, tick=_TICK if ticks else None
+    )
+
+
+def _done(status: int, error: Any, undo: Optional[Callable[[], Any]] = None) -> None:
+    """Raises for a call that failed or was interrupted; ``undo`` is for one that succeeded all the same."""
+    if status:
+        raise_interrupt()
+        raise make_error(
+            error.code or status,
+            error.message.decode("utf-8", "replace"),
+            error.engine_code,
+            error.engine_extended_code,
+            error.sql_offset,
+            error.flags,
+            error.sqlstate.decode("ascii", "replace"),
+        )
+    if _interrupts and threading.get_ident() == _main_thread:
+        if undo:
+            undo()
+        raise_interrupt()
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _with_config(steps: Any, use: Callable[[int, Any], int]) -> None:
+    error, config = _new_error(), _u64()
+    _done(_library.kw_config_new(config, error), error)
+    try:
+        for what, first, second in steps:
+            a, b = _utf8(first), _utf8(second)
+            if what == "set":
+                _done(_library.kw_config_set(config, a, len(a), b, len(b), error), error)
+            elif what == "file":
+                _done(_library.kw_config_load_file(config, a, len(a), error), error)
+            else:
+                _done(_library.kw_config_load_uri(config, a, len(a), error), error)
+        _done(use(config.value, error), error)
+    finally:
+        _library.kw_config_free(config)
+
+
+def initialize(steps: Any) -> None:
+    """Opens the process-wide store."""
+    _with_config(steps, lambda config, error: int(_library.kw_initialize(config, error)))
+
+
+def open_store(steps: Any) -> int:
+    """Opens a store."""
+    store = _u64()
+    _with_config(steps, lambda config, error: int(_library.kw_open(config, store, error)))
+    return store.value
+
+
+def instance() -> int:
+    """A handle of the process-wide store."""
+    store, error = _u64(), _new_error()
+    _done(_library.kw_instance(store, error), error)
+    return store.value
+
+
+def close_store(store: int, drain_us: int) -> None:
+    """Closes a store."""
+    error = _new_error()
+    _done(_library.kw_store_close(store, drain_us, error), error)
+
+
+def stats(store: int) -> Dict[str, int]:
+    """The numbers of a store's pool."""
+    found, error = _Stats(struct_size=ctypes.sizeof(_Stats)), _new_error()
+    _done(_library.kw_store_stats(store, found, error), error)
+    return {name: getattr(found, name) for name in _COUNTS + _TOTALS + _FURTHER}
+
+
+def health(store: int, timeout_us: int) -> Tuple[bool, bool, str]:
+    """Whether a store can read and write, and why not."""
+    found, error = _Health(struct_size=ctypes.sizeof(_Health)), _new_error()
+    _done(_library.kw_store_health(store, _new_options(timeout_us, 0, 0), found, error), error)
+    return bool(found.can_read), bool(found.can_write), found.message.decode("utf-8", "replace")
+
+
+def prepare(target: int, sql: str) -> int:
+    """Prepares a statement."""
+    statement, error, text = _u64(), _new_error(), _utf8(sql)
+    _done(_library.kw_prepare(target, text, len(text), _new_options(0, 0, 0), statement, error), error)
+    return statement.value
+
+
+def statement_info(statement: int) -> Tuple[int, int, bool]:
+    """How many parameters and columns a statement has, and whether it only reads."""
+    found, error = _StatementInfo(struct_size=ctypes.sizeof(_StatementInfo)), _new_error()
+    _done(_library.kw_statement_describe(statement, found, error), error)
+    return found.parameter_count, found.column_count, bool(found.read_only)
+
+
+def parameter_names(statement: int, count: int) -> Tuple[Optional[str], ...]:
+    """The names of a statement's parameters without their prefix."""
+    names = []
+    for index in range(count):
+        name, length, error = _text(), _size(), _new_error()
+        _done(_library.kw_statement_parameter_name(statement, index, name, length, error), error)
+        names.append(name.value[1 : length.value].decode() if name.value else None)
+    return tuple(names)
+
+
+def execute_script(target: int, sql: str, timeout_us: int, flags: int, cancel: int) -> Tuple[int, int]:
+    """Runs a script; the last insert id and the rows affected."""
+    found, error, text = _Result(struct_size=ctypes.sizeof(_Result)), _new_error(), _utf8(sql)
+    options = _new_options(timeout_us, flags, cancel)
+    _done(_library.kw_execute_script(target, text, len(text), options, found, error), error)
+    return found.last_insert_id, found.rows_affected
+
+
+def begin(target: int, mode: int, timeout_us: int, cancel: int) -> int:
+    """Begins a transaction, or a savepoint inside one."""
+    tx, error = _u64(), _new_error()
+    status = _library.kw_tx_begin(target, mode, _new_options(timeout_us, 0, cancel), tx, error)
+    _done(status, error, lambda: rollback(tx.value))
+    return tx.value
+
+
+def commit(tx: int) -> None:
+    """Commits."""
+    error = _new_error()
+    _done(_library.kw_tx_commit(tx, error), error)
+
+
+def rollback(tx: int) -> None:
+    """Rolls back."""
+    error = _new_error()
+    _done(_library.kw_tx_rollback(tx, error), error)
+
+
+def acquire(store: int, timeout_us: int, flags: int, cancel: int) -> int:
+    """Pins a connection."""
+    connection, error = _u64(), _new_error()
+    status = _library.kw_conn_acquire(store, _new_options(timeout_us, flags, cancel), connection, error)
+    _done(status, error, lambda: release(connection.value))
+    return connection.value
+
+
+def derive(target: int, timeout_us: int, flags: int, cancel: int, cache: int) -> int:
+    """The target with default options attached."""
+    derived, error = _u64(), _new_error()
+    options = _Options(struct_size=ctypes.sizeof(_Options), flags=flags, timeout_us=timeout_us, cancel=cancel, cache=cache)
+    _done(_library.kw_target_derive(target, options, derived, error), error)
+    return derived.value
+
+
+def new_cancel() -> int:
+    """A cancel token."""
+    token, error = _u64(), _new_error()
+    _done(_library.kw_cancel_new(token, error), error)
+    return token.value
+
+
+#: Functions of one handle that return a status which only says whether there was anything to do.
+release: Callable[[int], int] = _library.kw_conn_release
+free_target: Callable[[int], int] = _library.kw_target_free
+close_statement: Callable[[int], int] = _library.kw_statement_close
+close_rows: Callable[[int], int] = _library.kw_rows_close
+trigger: Callable[[int], int] = _library.kw_cancel_trigger
+reset: Callable[[int], int] = _library.kw_cancel_reset
+free_cancel: Callable[[int], int] = _library.kw_cancel_free
+
+# --- the two roads ---
+
+#: The portable road: runs the request in marshalled bytes; what comes out is in the block that the request names. Without declared
+#: argument types ctypes passes ``bytes`` as a pointer with the least ado.
+call: Callable[[bytes], int] = _library["kw_python_call"]
+
+
+#: What precedes the result in a block, in 64-bit numbers: the size of the room behind it, and the ids of the column names that the
+#: library need not send again.
+_HEADER = 1 + 16
+
+
+class Block:
+    """Memory that the library writes a result into."""
+
+    __slots__ = ("memory", "room", "address", "view", "names")
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.memory = (ctypes.c_uint64 * (_HEADER + (room + 7) // 8))()
+        self.memory[0] = room
+        self.address = ctypes.addressof(self.memory)
+        #: The room for results; what follows one in it is of no meaning.
+        self.view = memoryview(self.memory).cast("B")[8 * _HEADER :]
+        #: The column names behind the ids.
+        self.names: List[Tuple[str, ...]] = [()] * 16
+
+
+def native(namespace: Dict[str, Any]) -> bool:
+    """Lets the library put its builtins into ``namespace``; ``False`` in an interpreter that they cannot serve."""
+    if sys.implementation.name != "cpython" or not hasattr(_library, "kw_python_module"):
+        return False
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return False
+    function = ctypes.PyDLL(PATH).kw_python_module
+    function.argtypes, function.restype = [ctypes.py_object], _i32
+    return int(function(namespace)) == 0

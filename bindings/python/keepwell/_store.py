@@ -1,0 +1,398 @@
+"""Stores, transactions, pinned connections and streams: what users hold."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import islice
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Type, TypeVar, Union
+
+from . import _library
+from ._errors import ClosedError, Error, ForkedError, own_error
+from ._handles import CancelToken, Statement
+from ._parameters import Parameters, bad_argument, bad_keys
+from ._portable import Result, Row, cache_number, microseconds, token_handle
+from ._road import Target as _RoadTarget, fetch_rows
+
+_MODES = {"deferred": 1, "immediate": 2, "exclusive": 3}
+_READ_ONLY = 1
+_CHUNK = 4096
+#: After these errors of a commit there is no transaction any more.
+_ENDED = ("KW_TX_ENDED", "KW_INVALID_HANDLE", "KW_CLOSED", "KW_FORKED")
+
+_Self = TypeVar("_Self", bound="Target")
+
+
+class Health(NamedTuple):
+    """Whether a store can work now."""
+
+    can_read: bool
+    can_write: bool
+    #: Why not; empty when all is well.
+    message: str
+
+
+class Target(_RoadTarget):
+    """Where SQL runs: the base of stores, transactions and pinned connections, which all have these methods."""
+
+    __slots__ = ()
+
+    def execute_many(
+        self,
+        sql: Union[str, Statement],
+        rows: Iterable[Parameters],
+        *,
+        timeout: Optional[float] = None,
+        read_only: bool = False,
+        cancel: Optional[CancelToken] = None,
+    ) -> Result:
+        """Runs one statement for each of ``rows`` in one transaction (a savepoint inside a transaction): all of them, or none.
+
+        ``rows`` may be any iterable, a generator too; at most 4,096 of them are held at a time. Rows are sequences of one length, or
+        mappings with the same keys. ``timeout`` counts for each 4,096 rows.
+        """
+        options = _options(timeout, read_only, cancel)
+        chunks = self._chunks(sql, rows)
+        chunk, more = next(chunks, []), next(chunks, None)
+        if more is None:
+            return self._execute_many(sql, chunk, options)
+        affected = 0
+        with self.transaction(timeout=timeout, cancel=cancel) as tx:
+            while True:
+                last = tx._execute_many(sql, chunk, options)
+                affected += last.rows_affected
+                if more is None:
+                    return Result(last.last_insert_id, affected)
+                chunk, more = more, next(chunks, None)
+
+    def _chunks(self, sql: Union[str, Statement], rows: Iterable[Parameters]) -> Iterator[List[Any]]:
+        """The rows in lists of at most ``_CHUNK``; mappings in the order of the statement's parameters."""
+        if isinstance(rows, (str, bytes, bytearray, Mapping)):
+            raise TypeError(f"rows: an iterable of parameters, not {type(rows).__name__}")
+        source, names, done = iter(rows), None, 0
+        while True:
+            chunk = list(islice(source, _CHUNK))
+            if not chunk:
+                return
+            if done == 0 and isinstance(chunk[0], Mapping):
+                names = (self.prepare(sql) if isinstance(sql, str) else sql).parameter_names
+            yield chunk if names is None else [_ordered(row, done + i, names) for i, row in enumerate(chunk)]
+            done += len(chunk)
+
+    def execute_script(
+        self,
+        sql: str,
+        *,
+        timeout: Optional[float] = None,
+        read_only: bool = False,
+        cancel: Optional[CancelToken] = None,
+    ) -> Result:
+        """Runs any number of statements. On a store they are one transaction, unless the script has ``BEGIN`` of its own."""
+        if not isinstance(sql, str):
+            bad_argument("sql", sql)
+        timeout_us, flags, token, _ = _options(timeout, read_only, cancel) or (0, 0, 0, 0)
+        last, affected = _library.execute_script(self._handle, sql, timeout_us, flags, token)
+        return Result(last, affected)
+
+    def stream(
+        self,
+        sql: Union[str, Statement],
+        params: Optional[Parameters] = (),
+        *,
+        batch_rows: int = 0,
+        timeout: Optional[float] = None,
+        read_only: bool = False,
+        cancel: Optional[CancelToken] = None,
+    ) -> Stream:
+        """A result that is read while it is iterated over, so that its size does not matter.
+
+        It holds a connection until its end or its :meth:`Stream.close`: use it in a ``with``. ``batch_rows`` is how many rows are fetched at
+        a time (0: the store's own number); ``timeout`` counts for each fetch.
+        """
+        if isinstance(batch_rows, bool) or not isinstance(batch_rows, int) or batch_rows < 0:
+            raise TypeError(f"batch_rows: an int, 0 or more, not {batch_rows!r}")
+        return Stream(self, *self._open_rows(sql, params, batch_rows, _options(timeout, read_only, cancel)))
+
+    def transaction(
+        self,
+        mode: str = "immediate",
+        *,
+        read_only: bool = False,
+        timeout: Optional[float] = None,
+        cancel: Optional[CancelToken] = None,
+    ) -> Transaction:
+        """Begins a transaction: commits at the end of its ``with``, rolls back on an exception.
+
+        On a transaction it begins a *nested* one, a savepoint. ``mode`` is ``"immediate"``, ``"deferred"`` or ``"exclusive"``; with
+        ``read_only`` it is a snapshot for queries. ``timeout`` is for the wait to begin.
+
+        A thread that has a transaction open and begins another one *on the store* would wait for itself: that is
+        :class:`SelfDeadlockError` at once. Nest with ``tx.transaction()``.
+        """
+        number = _MODES.get(mode)
+        if number is None:
+            raise ValueError(f"mode: 'immediate', 'deferred' or 'exclusive', not {mode!r}")
+        handle = _library.begin(self._handle, 4 if read_only else number, microseconds(timeout), token_handle(cancel))
+        return Transaction(handle, self)
+
+    def prepare(self, sql: str) -> Statement:
+        """Checks a statement once, for use in place of its text. Worth it for its numbers and its early error, hardly for speed."""
+        if not isinstance(sql, str):
+            bad_argument("sql", sql)
+        return Statement(_library.prepare(self._handle, sql), sql)
+
+    def with_options(
+        self,
+        *,
+        timeout: Optional[float] = None,
+        read_only: bool = False,
+        cache: Union[None, bool, str] = None,
+        cancel: Optional[CancelToken] = None,
+    ) -> Derived:
+        """The same target with other defaults for every call on it."""
+        flags = _READ_ONLY if read_only else 0
+        handle = _library.derive(self._handle, microseconds(timeout), flags, token_handle(cancel), cache_number(cache))
+        return Derived(handle, self, cancel)
+
+
+class Store(Target):
+    """An open database: a pool of connections behind one object that every thread may use.
+
+    Closed when the garbage collector finds it; transactions, connections and streams keep it alive.
+    """
+
+    __slots__ = ("_name", "_close", "__weakref__")
+
+    def __init__(self, handle: int, name: str, owned: bool = True) -> None:
+        self._name = name
+        self._close = _library.close_store if owned else None
+
+    def connection(
+        self, *, read_only: bool = False, timeout: Optional[float] = None, cancel: Optional[CancelToken] = None
+    ) -> Connection:
+        """Takes one connection out of the pool (the writer, or with ``read_only`` a reader) until the end of its ``with``.
+
+        For what belongs to a connection: PRAGMA, ATTACH, temporary tables, transactions by hand.
+        """
+        flags = _READ_ONLY if read_only else 0
+        return Connection(_library.acquire(self._handle, microseconds(timeout), flags, token_handle(cancel)), self)
+
+    def health(self, *, timeout: Optional[float] = None) -> Health:
+        """Tries whether the store can read and write now."""
+        return Health(*_library.health(self._handle, microseconds(timeout)))
+
+    def stats(self) -> Dict[str, int]:
+        """The state of the pool in numbers."""
+        return _library.stats(self._handle)
+
+    def close(self, *, drain: Optional[float] = None) -> None:
+        """Closes the store: waits up to ``drain`` seconds (``None``: as configured) for calls under way, then ends them. Twice is harmless."""
+        self._close = None
+        patience = -1 if drain is None else 0 if drain == 0 else microseconds(min(drain, 1e9))
+        _library.close_store(self._handle, patience)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        close = getattr(self, "_close", None)
+        if close:
+            try:
+                close(self._handle, 0)
+            except Error:
+                pass
+
+    def __repr__(self) -> str:
+        return f"<keepwell.Store {self._name!r}>"
+
+
+class Derived(Target):
+    """A target with default options attached; made by :meth:`Target.with_options`."""
+
+    __slots__ = ("_base", "_cancel", "_free", "__weakref__")
+
+    def __init__(self, handle: int, base: Target, cancel: Optional[CancelToken]) -> None:
+        self._base = base
+        self._cancel = cancel
+        self._free = _library.free_target
+
+    def __del__(self) -> None:
+        free = getattr(self, "_free", None)
+        if free:
+            free(self._handle)
+
+
+class Transaction(Target):
+    """A transaction, or a savepoint inside one. Used by one thread at a time."""
+
+    __slots__ = ("_open", "_parent", "_rollback", "__weakref__")
+
+    def __init__(self, handle: int, parent: Target) -> None:
+        self._open = True
+        self._parent = parent
+        self._rollback = _library.rollback
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was neither committed nor rolled back here."""
+        return self._open
+
+    def commit(self) -> None:
+        """Makes the changes durable, or part of the transaction around. After :class:`BusyError` it may be tried again."""
+        try:
+            _library.commit(self._handle)
+        except Error as error:
+            self._open = not (error.rolled_back or error.committed or error.name in _ENDED)
+            raise
+        except BaseException:  # a signal handler raised after the commit
+            self._open = False
+            raise
+        self._open = False
+
+    def rollback(self) -> None:
+        """Undoes the changes. Harmless when the transaction has ended."""
+        self._open = False
+        self._rollback(self._handle)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: Any) -> None:
+        if not self._open:
+            return
+        try:
+            if kind is None:
+                self.commit()
+        finally:
+            if self._open:
+                self._undo()
+
+    def _undo(self) -> bool:
+        """Rolls back on the way out of an exception, which must not be hidden by a second one; says whether it was ours to end."""
+        try:
+            self.rollback()
+        except Error as error:
+            return not isinstance(error, ForkedError)
+        return True
+
+    def __del__(self) -> None:
+        if getattr(self, "_open", False) and self._undo():
+            _leaked(self, "was neither committed nor rolled back, and is rolled back now")
+
+
+class Connection(Target):
+    """A connection that was taken out of the pool. Used by one thread at a time."""
+
+    __slots__ = ("_open", "_parent", "_release", "__weakref__")
+
+    def __init__(self, handle: int, parent: Target) -> None:
+        self._open = True
+        self._parent = parent
+        self._release = _library.release
+
+    def release(self) -> None:
+        """Gives the connection back, rolling back what is open on it. Twice is harmless."""
+        self._open = False
+        self._release(self._handle)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        if getattr(self, "_open", False) and self._release(self._handle) == 0:
+            _leaked(self, "was not released, and is given back now")
+
+
+class Stream(Iterator[Row]):
+    """A result that is read bit by bit. Iterate over it once; close it, or use it in a ``with``, unless you read it to its end."""
+
+    __slots__ = ("columns", "_parent", "_handle", "_rows", "_close", "_closed", "__weakref__")
+
+    def __init__(self, parent: Target, handle: int, columns: Tuple[str, ...], first: List[Row]) -> None:
+        #: The names of the columns, in order.
+        self.columns = columns
+        self._parent = parent
+        self._handle = handle
+        self._close = _library.close_rows
+        self._closed = False
+        self._rows: Iterator[Row] = iter(first)
+
+    def __iter__(self) -> Iterator[Row]:
+        yield from self._rows
+        while self._fetch():
+            yield from self._rows
+
+    def __next__(self) -> Row:
+        for row in self._rows:
+            return row
+        while self._fetch():
+            for row in self._rows:
+                return row
+        raise StopIteration
+
+    def batches(self) -> Iterator[List[Row]]:
+        """The rows in the batches in which they are fetched."""
+        while True:
+            batch = list(self._rows)
+            if batch:
+                yield batch
+            if not self._fetch():
+                return
+
+    def _fetch(self) -> bool:
+        """Gets the next rows; ``False`` at the end."""
+        if self._closed:
+            raise own_error(ClosedError, 15, "the stream is closed; nothing more can be read from it")
+        if not self._handle:
+            return False
+        try:
+            self._handle, rows = fetch_rows(self._handle)
+        except BaseException:
+            self.close()
+            raise
+        self._rows = iter(rows)
+        return True
+
+    def close(self) -> None:
+        """Ends the result early and gives its connection back. Twice is harmless."""
+        self._closed = True
+        handle, self._handle = self._handle, 0
+        self._rows = iter(())
+        if handle:
+            self._close(handle)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", 0) and self._close(self._handle) == 0:
+            _leaked(self, "was neither read to its end nor closed, and is closed now")
+
+
+def _leaked(thing: object, what: str) -> None:
+    warnings.warn(f"a keepwell.{type(thing).__name__} {what}; use it in a `with`", ResourceWarning, stacklevel=3, source=thing)
+
+
+def _options(timeout: Optional[float], read_only: bool, cancel: Optional[CancelToken]) -> Tuple[int, ...]:
+    if timeout is None and cancel is None and not read_only:
+        return ()
+    return (microseconds(timeout), _READ_ONLY if read_only else 0, token_handle(cancel), 0)
+
+
+def _ordered(row: Any, index: int, names: Tuple[Optional[str], ...]) -> Tuple[Any, ...]:
+    """The values of a mapping in the order of the statement's parameters."""
+    if isinstance(row, Mapping) and len(row) == len(names):
+        plain = {key[1:] if isinstance(key, str) and key[:1] in (":", "@", "$") else key: value for key, value in row.items()}
+        try:
+            return tuple([plain[name] for name in names])
+        except KeyError:
+            pass
+    bad_keys(row, index, names)
