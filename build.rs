@@ -61,5 +61,19 @@ fn link_arguments() {
     if os == "linux" {
         println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libkeepwell.so.0");
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        link_soname();
     }
 }
+
+/// Programs that link the library in this checkout look for it by its SONAME: a link beside it saves everybody from making one.
+#[cfg(unix)]
+fn link_soname() {
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
+    // OUT_DIR is <profile folder>/build/<package>/out.
+    if let Some(profile) = out.ancestors().nth(3) {
+        let _ = std::os::unix::fs::symlink("libkeepwell.so", profile.join("libkeepwell.so.0"));
+    }
+}
+
+#[cfg(not(unix))]
+fn link_soname() {}

@@ -901,14 +901,18 @@ kw_status kw_execute_script(kw_target target,
 kw_status kw_rows_column_count(kw_rows rows, uint32_t *out, struct kw_error *err);
 
 /**
- * The name of a column, counted from 0. Borrowed until the rows are closed.
+ * The name of a column, counted from 0, followed by a NUL. Borrowed until the rows are closed.
  */
 kw_status kw_rows_column_name(kw_rows rows, uint32_t index, const char **name, size_t *len, struct kw_error *err);
 
 /**
- * The declared type of a column that is a plain table column, else NULL and 0. Borrowed until the rows are closed.
+ * The declared type of a column that is a plain table column, followed by a NUL, else NULL and 0. Borrowed until the rows are closed.
  */
-kw_status kw_rows_column_decltype(kw_rows rows, uint32_t index, const char **name, size_t *len, struct kw_error *err);
+kw_status kw_rows_column_decltype(kw_rows rows,
+                                  uint32_t index,
+                                  const char **name,
+                                  size_t *len,
+                                  struct kw_error *err);
 
 /**
  * The next rows, in the library's memory: valid until the next call on these rows. `out->rows` is 0 at the end.
@@ -980,7 +984,7 @@ kw_status kw_prepare(kw_target target,
 kw_status kw_statement_describe(kw_statement statement, struct kw_statement_info *out, struct kw_error *err);
 
 /**
- * The name of a parameter with its `:`, `@`, `$` or `?`, counted from 0; NULL and 0 for a plain `?`. Borrowed until the statement is closed.
+ * The name of a parameter with its `:`, `@`, `$` or `?`, counted from 0, followed by a NUL; NULL and 0 for a plain `?`. Borrowed until the statement is closed.
  */
 kw_status kw_statement_parameter_name(kw_statement statement,
                                       uint32_t index,
@@ -989,7 +993,7 @@ kw_status kw_statement_parameter_name(kw_statement statement,
                                       struct kw_error *err);
 
 /**
- * The name of a column, counted from 0. Borrowed until the statement is closed.
+ * The name of a column, counted from 0, followed by a NUL. Borrowed until the statement is closed.
  */
 kw_status kw_statement_column_name(kw_statement statement,
                                    uint32_t index,

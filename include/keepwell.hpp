@@ -1561,6 +1561,20 @@ class Store : public Target {
         call.check(kw_store_stats(handle_, &out, call.slot()));
         return out;
     }
+    /// What the configuration said and has no effect, in words; empty when all is well.
+    std::vector<std::string> warnings() const {
+        detail::Call call;
+        std::uint32_t count = 0;
+        call.check(kw_store_warning_count(handle_, &count, call.slot()));
+        std::vector<std::string> list;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            const char* text = nullptr;
+            std::size_t size = 0;
+            call.check(kw_store_warning(handle_, i, &text, &size, call.slot()));
+            list.emplace_back(text, size);
+        }
+        return list;
+    }
     /// Tries to read and to write; within the timeout of the options.
     Health health(const Options& options = Options()) const {
         detail::Call call;

@@ -23,7 +23,7 @@ need nm binutils "binutils"
 need pkg-config pkg-config "pkg-config or pkgconf"
 need valgrind valgrind "https://valgrind.org"
 need python3 python3 "https://www.python.org, 3.9 or later"
-need go golang-go "https://go.dev/dl, 1.23 or later"
+need go golang-go "https://go.dev/dl, 1.24 or later (1.26 for the benches)"
 need cargo cargo "https://rustup.rs, Rust 1.85 or later"
 
 # On Debian the venv module is a package of its own.

@@ -26,7 +26,10 @@ c() {
     sh tests/c/run.sh gates && sh tests/c/run.sh plain && sh tests/c/run.sh asan && sh tests/c/run.sh valgrind
 }
 
-python() { (cd bindings/python && ../../target/venv/bin/python -X dev -m pytest -q); }
+python() {
+    (cd bindings/python && ../../target/venv/bin/python -X dev -m pytest -q) &&
+        (cd bindings/python && ../../target/venv/bin/python -X dev -X keepwell_road=portable -m pytest -q)
+}
 
 go() { (cd bindings/go && command go vet ./... && command go test -race ./...); }
 

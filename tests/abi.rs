@@ -116,7 +116,7 @@ fn every_export_survives_nothing_but_zeros() {
 #[test]
 fn every_export_refuses_handles_that_are_stale_or_of_another_kind() {
     let library = Library::open();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_dir::TempDir::new().unwrap();
     let mut config = 0_u64;
     let out = |place: &mut u64| place as *mut u64 as u64;
     assert_eq!(library.call("kw_config_new", &[out(&mut config)]), OK);

@@ -33,7 +33,7 @@ fn every_case_passes() {
                 skipped += 1;
                 continue;
             }
-            let folder = tempfile::tempdir().expect("a folder for the case");
+            let folder = temp_dir::TempDir::new().expect("a folder for the case");
             let outcome = catch_unwind(AssertUnwindSafe(|| play(case, folder.path()))).unwrap_or_else(|_| Err("panicked".to_string()));
             match outcome {
                 Ok(()) => passed += 1,

@@ -17,7 +17,7 @@ fn text(path: &Path) -> String {
 
 #[test]
 fn what_is_no_database_is_refused_with_the_reason() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_dir::TempDir::new().unwrap();
     let junk = folder.path().join("junk.db");
     fs::write(&junk, vec![b'x'; 8192]).unwrap();
     let short = folder.path().join("short.db");
@@ -39,7 +39,7 @@ fn what_is_no_database_is_refused_with_the_reason() {
 
 #[test]
 fn a_store_opened_to_read_reads_and_does_not_write() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_dir::TempDir::new().unwrap();
     let path = text(&folder.path().join("t.db"));
     let options = QueryOptions::default();
     let store = open(&path).unwrap();
@@ -59,7 +59,7 @@ fn a_store_opened_to_read_reads_and_does_not_write() {
 
 #[test]
 fn settings_take_and_other_journal_modes_work_on_one_connection() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_dir::TempDir::new().unwrap();
     let mut config = Config::new();
     config.set("datasource", &text(&folder.path().join("t.db"))).unwrap();
     for (key, value) in [
@@ -112,7 +112,7 @@ fn settings_take_and_other_journal_modes_work_on_one_connection() {
 
 #[test]
 fn a_full_database_is_an_error_and_the_store_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_dir::TempDir::new().unwrap();
     let store = open(&text(&folder.path().join("t.db"))).unwrap();
     let options = QueryOptions::default();
     store.execute("CREATE TABLE t(b)", Params::NONE, &options).unwrap();

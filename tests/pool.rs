@@ -7,8 +7,8 @@ use keepwell::driver::Mode;
 use keepwell::options::Timeout;
 use keepwell::{Config, Kind, Params, QueryOptions, Scope, Store, TxMode, Value};
 
-fn open(settings: &[(&str, &str)]) -> (tempfile::TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
+fn open(settings: &[(&str, &str)]) -> (temp_dir::TempDir, Store) {
+    let folder = temp_dir::TempDir::new().unwrap();
     let mut config = Config::new();
     config.set("datasource", &folder.path().join("t.db").to_string_lossy()).unwrap();
     settings.iter().for_each(|(key, value)| config.set(key, value).unwrap());

@@ -71,7 +71,7 @@ fn the_chinook_script_runs_and_its_data_answer() {
         println!("skipped: no chinook.sql in {}", data.display());
         return;
     };
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = temp_dir::TempDir::new().expect("a folder");
     let store = Store::open_path(folder.path().join("chinook.db")).expect("a store");
     let options = QueryOptions::default();
     store.execute_script(&script, &options).expect("the script");
@@ -154,7 +154,7 @@ impl Target {
 /// Runs the records of one file on a fresh database file; how many passed. On a store this ends without failure at the first record
 /// that only a connection of one's own can run (a temporary object).
 fn play(records: &[Record], pinned: bool) -> Result<usize, String> {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = temp_dir::TempDir::new().expect("a folder");
     let store = Store::open_path(folder.path().join("test.db")).map_err(|error| error.to_string())?;
     let target = match pinned {
         true => Target::Pinned(store.clone(), store.pin(&QueryOptions::default()).map_err(|error| error.to_string())?),

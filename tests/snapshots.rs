@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use keepwell::{Config, Params, QueryOptions, Store, Value};
 
 struct Scratch {
-    _folder: tempfile::TempDir,
+    _folder: temp_dir::TempDir,
     path: String,
 }
 
 fn scratch() -> Scratch {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_dir::TempDir::new().unwrap();
     let path = folder.path().join("t.db").to_string_lossy().into_owned();
     Scratch { _folder: folder, path }
 }

@@ -2,8 +2,8 @@
 
 use keepwell::{Config, Kind, Params, QueryOptions, Store, TxMode, Value};
 
-fn scratch() -> (tempfile::TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
+fn scratch() -> (temp_dir::TempDir, Store) {
+    let folder = temp_dir::TempDir::new().unwrap();
     let store = Store::open_path(folder.path().join("t.db")).unwrap();
     (folder, store)
 }

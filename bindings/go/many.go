@@ -2,9 +2,11 @@ package keepwell
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"iter"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +18,7 @@ const (
 )
 
 // ExecMany runs one statement once for each set of parameters, all of them or none: alone in a transaction of its own, inside a
-// transaction in a savepoint. It is many times faster than a loop over Exec.
+// transaction in a savepoint. It is many times faster than a loop over Exec. Parameters with names ([Named]) have the same ones in each set.
 func (t *target) ExecMany(ctx context.Context, sql string, rows [][]any) (Result, error) {
 	return t.execMany(ctx, sql, len(rows), func(yield func([]any) bool) {
 		for _, row := range rows {
@@ -39,12 +41,13 @@ type many struct {
 	ctx    context.Context
 	sql    string
 	f      *frame
-	tx     *Tx // begun when the parameters need a second crossing
-	room   int // sets whose cells fit into the parameter block now
-	most   int // sets that may be in it
-	packed int // sets in it
-	total  int // sets seen
-	width  int // parameters in one set
+	tx     *Tx   // begun when the parameters need a second crossing
+	room   int   // sets whose cells fit into the parameter block now
+	most   int   // sets that may be in it
+	packed int   // sets in it
+	total  int   // sets seen
+	width  int   // parameters in one set
+	names  []any // the first set, when its parameters have names
 	sum    Result
 }
 
@@ -77,6 +80,11 @@ func (m *many) add(row []any, expected int) error {
 		}
 		m.room = min(m.room, m.most)
 		m.clear()
+		if m.width > 0 {
+			if _, named := row[0].(sql.NamedArg); named {
+				m.names = slices.Clone(row)
+			}
+		}
 	}
 	if len(row) != m.width {
 		return newError(ErrParameter, "execute many: set %d has %d parameters, the first has %d", m.total, len(row), m.width)
@@ -91,6 +99,9 @@ func (m *many) add(row []any, expected int) error {
 	}
 	first := m.packed * m.width
 	for i, value := range row {
+		if named, ok := value.(sql.NamedArg); ok && m.sameName(i, named.Name) {
+			value = named.Value
+		}
 		if err := m.f.bind(first+i, value); err != nil {
 			e := parameterError(i, err)
 			e.(*Error).Message = fmt.Sprintf("execute many: set %d: %v", m.total, e.(*Error).Message)
@@ -100,6 +111,15 @@ func (m *many) add(row []any, expected int) error {
 	m.packed++
 	m.total++
 	return nil
+}
+
+// sameName reports whether parameter i has the name that it had in the first set.
+func (m *many) sameName(i int, name string) bool {
+	if m.names == nil {
+		return false
+	}
+	first, ok := m.names[i].(sql.NamedArg)
+	return ok && first.Name == name
 }
 
 // clear makes the parameter block empty: cells for the sets to come, then their bytes.
@@ -131,6 +151,11 @@ func (m *many) flush(only bool) error {
 	}
 	m.f.call.target, m.f.call.flags = t.handle, t.opts.flags|callUnbound
 	m.f.call.columns, m.f.call.rows = uint64(m.width), uint64(m.packed)
+	if m.names != nil {
+		if err := m.f.packNames(m.names); err != nil {
+			return err
+		}
+	}
 	if err := m.start(t); err != nil {
 		return err
 	}

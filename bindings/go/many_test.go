@@ -107,3 +107,26 @@ func TestExecManyNamesTheSetThatIsWrong(t *testing.T) {
 		t.Errorf("%d rows", got)
 	}
 }
+
+func TestExecManyTakesNames(t *testing.T) {
+	store := openTest(t)
+	mustExec(t, store, "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+	const n = 5000
+	_, err := store.ExecSeq(bg, "INSERT INTO t VALUES (:id, @v)", func(yield func([]any) bool) {
+		for i := range n {
+			if !yield([]any{Named("@v", fmt.Sprint("v", i)), Named("id", i)}) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := one[int](t, store, "SELECT count(*) FROM t WHERE v = 'v' || id"); got != n {
+		t.Errorf("%d", got)
+	}
+	_, err = store.ExecMany(bg, "INSERT INTO t VALUES (:id, @v)", [][]any{{Named("v", "x"), Named("id", n)}, {Named("id", 1), Named("v", 1)}})
+	wantError(t, err, ErrParameter, "set 1")
+	_, err = store.ExecMany(bg, "INSERT INTO t VALUES (:id, @v)", [][]any{{Named("id", -1), 2}})
+	wantError(t, err, ErrParameter, "parameter 2 has no name")
+}

@@ -44,7 +44,11 @@ func (f *frame) pack(args []any) error {
 func (f *frame) packNames(args []any) error {
 	f.call.namesAt = uint64(f.used)
 	for i, arg := range args {
-		name := arg.(sql.NamedArg).Name
+		named, ok := arg.(sql.NamedArg)
+		if !ok {
+			return newError(ErrParameter, "parameter %d has no name, others have: name all of them or none", i+1)
+		}
+		name := named.Name
 		for _, c := range []byte(name) {
 			if c == 0 {
 				return newError(ErrParameter, "the name of parameter %d has a NUL in it", i+1)

@@ -1,4 +1,4 @@
-/* What the two files of the C demo share. */
+/* What the three files of the C demo share. */
 #ifndef DEMO_H
 #define DEMO_H
 
@@ -40,6 +40,9 @@ static inline kw_cell integer(int64_t value) {
 
 /* Opens the database file with the demo's settings. */
 kw_store open_store(const char *path);
+
+/* Asks about the graph from several threads and prints tables. */
+void report(kw_store store);
 
 /* Makes one error of each kind and shows it. */
 void show_errors(kw_store store, const char *path);

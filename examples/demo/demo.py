@@ -214,5 +214,5 @@ def main(path, *rest):
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:] or sys.exit(USAGE))
-    except keepwell.Error as error:
+    except (keepwell.Error, RuntimeError) as error:
         sys.exit(f"demo.py: {error}")

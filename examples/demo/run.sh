@@ -24,7 +24,7 @@ lib=$PWD/$out/lib
 # -- build: the slow ones side by side --
 
 build_c() {
-    ${CC:-cc} -std=c11 -O2 -Wall -Wextra -Iinclude $here/demo.c $here/demo_errors.c -o $out/demo-c -L"$lib" -lkeepwell -Wl,-rpath,"$lib" -lpthread
+    ${CC:-cc} -std=c11 -O2 -Wall -Wextra -Iinclude $here/demo.c $here/demo_report.c $here/demo_errors.c -o $out/demo-c -L"$lib" -lkeepwell -Wl,-rpath,"$lib" -lpthread
 }
 build_cpp() {
     ${CXX:-c++} -std=c++17 -O2 -Wall -Wextra -Iinclude $here/demo.cpp -o $out/demo-cpp -L"$lib" -lkeepwell -Wl,-rpath,"$lib" -lpthread

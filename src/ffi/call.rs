@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle;
-use super::text::read;
+use super::text::{read, Lent};
 use super::types::*;
 use crate::cancel::Caller;
 use crate::error::{Error, Kind, Result};
@@ -108,7 +108,7 @@ impl Call {
     }
 
     /// The prepared statement of the call.
-    pub fn statement(&self) -> Result<Option<Arc<Statement>>> {
+    pub fn statement(&self) -> Result<Option<Arc<(Statement, Lent)>>> {
         match self.raw.statement {
             0 => Ok(None),
             handle => super::statement::find(handle).map(Some),

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::target::Target;
+use super::text::Lent;
 use super::rows::Reader;
 use crate::cancel::CancelToken;
 use crate::config::Config;
@@ -42,7 +43,7 @@ pub enum Object {
     Store(Store),
     Scope(Arc<Scope>),
     Rows(Arc<Mutex<Reader>>),
-    Statement(Arc<Statement>),
+    Statement(Arc<(Statement, Lent)>),
     Config(Arc<Mutex<Config>>),
     Derived(Arc<Target>),
 }

@@ -53,7 +53,7 @@ impl Request {
             let values = room.read(self.params, self.count)?;
             let statement = call.statement()?;
             let sql = match &statement {
-                Some(statement) if self.sql.is_null() => statement.sql(),
+                Some(statement) if self.sql.is_null() => statement.0.sql(),
                 Some(_) => return Err(Error::new(Kind::Misuse, "sql: has to be NULL when options.statement is given")),
                 None if self.sql.is_null() => return Err(super::text::null("sql")),
                 None => text(self.sql, self.sql_len, "sql")?,

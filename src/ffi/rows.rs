@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::guard::guard;
 use super::handle::{self, Kinds, Object};
 use super::call::{Call, Tick};
-use super::text::{give, null, Out};
+use super::text::{give, null, Lent, Out};
 use super::types::*;
 use crate::cancel::{CancelToken, Caller, Op};
 use crate::error::{Error, Kind, Result};
@@ -31,13 +31,14 @@ pub struct Reader {
     timeout: Option<Duration>,
     cancel: Option<CancelToken>,
     tick: Option<Tick>,
+    lent: Lent,
 }
 
 impl Reader {
     pub fn new(rows: Rows, store: &Store, call: &Call) -> Result<Reader> {
         let options = call.options()?;
         let timeout = store.timeout(&options);
-        Ok(Reader { rows, given: 0, stepping: false, ended: false, timeout, cancel: options.cancel, tick: call.tick() })
+        Ok(Reader { rows, given: 0, stepping: false, ended: false, timeout, cancel: options.cancel, tick: call.tick(), lent: Lent::default() })
     }
 
     /// Puts the reader into the table of handles.
@@ -229,18 +230,18 @@ pub unsafe extern "C" fn kw_rows_column_count(rows: kw_rows, out: *mut u32, err:
     })
 }
 
-/// The name of a column, counted from 0. Borrowed until the rows are closed.
+/// The name of a column, counted from 0, followed by a NUL. Borrowed until the rows are closed.
 #[no_mangle]
 pub unsafe extern "C" fn kw_rows_column_name(rows: kw_rows, index: u32, name: *mut *const c_char, len: *mut usize, err: *mut kw_error) -> kw_status {
     // SAFETY: the caller keeps the promises of the header.
-    guard(err, || unsafe { column_text(rows, index, name, len, |columns, i| columns.names.get(i).map(|n| Some(n.as_str()))) })
+    guard(err, || unsafe { column_text(rows, index, 0, name, len, |columns, i| columns.names.get(i).map(|n| Some(n.as_str()))) })
 }
 
-/// The declared type of a column that is a plain table column, else NULL and 0. Borrowed until the rows are closed.
+/// The declared type of a column that is a plain table column, followed by a NUL, else NULL and 0. Borrowed until the rows are closed.
 #[no_mangle]
 pub unsafe extern "C" fn kw_rows_column_decltype(rows: kw_rows, index: u32, name: *mut *const c_char, len: *mut usize, err: *mut kw_error) -> kw_status {
     // SAFETY: the caller keeps the promises of the header.
-    guard(err, || unsafe { column_text(rows, index, name, len, |columns, i| columns.decltypes.get(i).map(Option::as_deref)) })
+    guard(err, || unsafe { column_text(rows, index, 1, name, len, |columns, i| columns.decltypes.get(i).map(Option::as_deref)) })
 }
 
 /// # Safety
@@ -248,6 +249,7 @@ pub unsafe extern "C" fn kw_rows_column_decltype(rows: kw_rows, index: u32, name
 unsafe fn column_text(
     rows: kw_rows,
     index: u32,
+    which: u8,
     name: *mut *const c_char,
     len: *mut usize,
     pick: impl FnOnce(&Columns, usize) -> Option<Option<&str>>,
@@ -255,7 +257,7 @@ unsafe fn column_text(
     let (pointer, length) = with_reader(rows, |reader| {
         let columns = reader.rows.columns();
         let text = pick(columns, index as usize).ok_or_else(|| no_column(index, columns.len()))?;
-        Ok(text.map_or((std::ptr::null(), 0), |text| (text.as_ptr().cast::<c_char>(), text.len())))
+        Ok(reader.lent.lend((which, index as usize), text))
     })?;
     // SAFETY: the caller's promise.
     unsafe {

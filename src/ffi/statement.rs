@@ -7,13 +7,13 @@ use super::guard::guard;
 use super::handle::{self, Kinds, Object};
 use super::call::Call;
 use super::target::on_target;
-use super::text::{give, text, Out};
+use super::text::{give, text, Lent, Out};
 use super::types::*;
 use crate::error::{Error, Kind, Result};
 use crate::store::Statement;
 
-/// The statement behind a handle.
-pub fn find(statement: kw_statement) -> Result<Arc<Statement>> {
+/// The statement behind a handle, with the texts lent from it.
+pub fn find(statement: kw_statement) -> Result<Arc<(Statement, Lent)>> {
     handle::get(statement, Kinds::Statement, |object| match object {
         Object::Statement(statement) => Some(statement.clone()),
         _ => None,
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn kw_prepare(
             }
             let sql = text(sql, sql_len, "sql")?;
             let statement = on_target(target, &call, |on, call| on.prepare(sql, &call.options()?))?;
-            give(out, handle::insert(Object::Statement(Arc::new(statement)))?, "out")?;
+            give(out, handle::insert(Object::Statement(Arc::new((statement, Lent::default()))))?, "out")?;
         }
         Ok(KW_OK)
     })
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn kw_statement_describe(statement: kw_statement, out: *mu
         // SAFETY: the caller keeps the promises of the header.
         let out = unsafe { Out::new(out, "out")? };
         let statement = find(statement)?;
-        let plan = statement.plan();
+        let plan = statement.0.plan();
         out.write(kw_statement_info {
             struct_size: 0,
             parameter_count: plan.parameters.len() as u32,
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn kw_statement_describe(statement: kw_statement, out: *mu
     })
 }
 
-/// The name of a parameter with its `:`, `@`, `$` or `?`, counted from 0; NULL and 0 for a plain `?`. Borrowed until the statement is closed.
+/// The name of a parameter with its `:`, `@`, `$` or `?`, counted from 0, followed by a NUL; NULL and 0 for a plain `?`. Borrowed until the statement is closed.
 #[no_mangle]
 pub unsafe extern "C" fn kw_statement_parameter_name(
     statement: kw_statement,
@@ -79,12 +79,12 @@ pub unsafe extern "C" fn kw_statement_parameter_name(
     // SAFETY: the caller keeps the promises of the header.
     guard(err, || unsafe {
         let statement = find(statement)?;
-        let parameter = statement.plan().parameters.get(index as usize).ok_or_else(|| none("parameter", index))?;
-        lend(parameter.as_deref(), name, len)
+        let parameter = statement.0.plan().parameters.get(index as usize).ok_or_else(|| none("parameter", index))?;
+        lend(&statement.1, (0, index as usize), parameter.as_deref(), name, len)
     })
 }
 
-/// The name of a column, counted from 0. Borrowed until the statement is closed.
+/// The name of a column, counted from 0, followed by a NUL. Borrowed until the statement is closed.
 #[no_mangle]
 pub unsafe extern "C" fn kw_statement_column_name(
     statement: kw_statement,
@@ -96,18 +96,19 @@ pub unsafe extern "C" fn kw_statement_column_name(
     // SAFETY: the caller keeps the promises of the header.
     guard(err, || unsafe {
         let statement = find(statement)?;
-        let column = statement.plan().columns.names.get(index as usize).ok_or_else(|| none("column", index))?;
-        lend(Some(column), name, len)
+        let column = statement.0.plan().columns.names.get(index as usize).ok_or_else(|| none("column", index))?;
+        lend(&statement.1, (1, index as usize), Some(column), name, len)
     })
 }
 
 /// # Safety
 /// `name` and `len` are NULL or valid for a write.
-unsafe fn lend(text: Option<&str>, name: *mut *const c_char, len: *mut usize) -> Result<kw_status> {
+unsafe fn lend(lent: &Lent, place: (u8, usize), text: Option<&str>, name: *mut *const c_char, len: *mut usize) -> Result<kw_status> {
+    let (pointer, length) = lent.lend(place, text);
     // SAFETY: the caller's promise.
     unsafe {
-        give(name, text.map_or(std::ptr::null(), |t| t.as_ptr().cast()), "name")?;
-        give(len, text.map_or(0, str::len), "len")?;
+        give(name, pointer, "name")?;
+        give(len, length, "len")?;
     }
     Ok(KW_OK)
 }

@@ -1,6 +1,9 @@
 //! What callers pass in: text, structs that say their size, parameters; and structs that are handed back.
 
-use std::ffi::{c_char, c_void, CStr};
+use std::collections::BTreeMap;
+use std::ffi::{c_char, c_void, CStr, CString};
+
+use parking_lot::Mutex;
 
 use super::types::*;
 use crate::error::{Error, Kind, Result};
@@ -127,6 +130,20 @@ fn newer<T>(size: usize, what: &str) -> Error {
         size_of::<T>()
     );
     Error::new(Kind::Abi, message)
+}
+
+/// Texts that are lent to C programs: each with a NUL behind it, made when it is first asked for, alive as long as this.
+#[derive(Default)]
+pub struct Lent(Mutex<BTreeMap<(u8, usize), CString>>);
+
+impl Lent {
+    /// Where `text` is, and its length; NULL and 0 for none. `place` tells the texts of one owner apart.
+    pub fn lend(&self, place: (u8, usize), text: Option<&str>) -> (*const c_char, usize) {
+        let Some(text) = text else { return (std::ptr::null(), 0) };
+        let mut texts = self.0.lock();
+        let lent = texts.entry(place).or_insert_with(|| CString::new(text).unwrap_or_default());
+        (lent.as_ptr(), text.len())
+    }
 }
 
 /// Writes a plain output.

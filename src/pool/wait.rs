@@ -91,8 +91,11 @@ impl<'a, 'o> Wait<'a, 'o> {
             }
             Refusal::Impatient(Impatience::SelfDeadlock) => {
                 self.pool.counters.self_deadlocks.one();
-                let message = format!("this thread would wait for itself: it holds {what} already. Finish or close that first, use the open \
-                                       transaction for this call, or raise pool.max_open");
+                let cure = match self.role {
+                    Role::Writer => "Use the open transaction for this call, or end it first",
+                    Role::Reader => "Read or close the open results first, or raise pool.max_open",
+                };
+                let message = format!("this thread would wait for itself: it holds {what} already. {cure}");
                 self.explained(Error::new(Kind::SelfDeadlock, message))
             }
         }

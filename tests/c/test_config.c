@@ -138,6 +138,27 @@ static void data_sources(void) {
     OK(kw_store_close(store, -1, &err));
 }
 
+static void what_has_no_effect_is_said(void) {
+    char uri[4400];
+    const char *text = NULL;
+    size_t size = 0;
+    uint32_t count = 99;
+    kw_store store = open_source(":memory:");
+    OK(kw_store_warning_count(store, &count, &err));
+    EQUAL(0, count);
+    FAILS(KW_MISUSE, kw_store_warning(store, 0, &text, &size, &err));
+    FAILS(KW_MISUSE, kw_store_warning_count(store, NULL, &err));
+    OK(kw_store_close(store, -1, &err));
+    snprintf(uri, sizeof uri, "file:%s?cache=shared", temp_path("warn.db"));
+    store = open_source(uri);
+    OK(kw_store_warning_count(store, &count, &err));
+    CHECK(count >= 1);
+    OK(kw_store_warning(store, 0, &text, &size, &err));
+    CHECK(size > 0 && text[0] != 0);
+    FAILS(KW_MISUSE, kw_store_warning(store, 0, NULL, &size, &err));
+    OK(kw_store_close(store, -1, &err));
+}
+
 static void wrong_arguments(void) {
     kw_config config = new_config();
     FAILS(KW_MISUSE, kw_config_new(NULL, &err));
@@ -167,6 +188,7 @@ int main(int argc, char **argv) {
     RUN(a_missing_file_is_named);
     RUN(a_configuration_serves_several_stores);
     RUN(data_sources);
+    RUN(what_has_no_effect_is_said);
     RUN(wrong_arguments);
     return REPORT();
 }

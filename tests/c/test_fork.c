@@ -11,7 +11,7 @@ static char path[4300];
 static int in_child(void (*body)(void), int through_exit) {
     pid_t child = fork_child();
     if (child == 0) {
-        alarm(60); /* a child that hangs dies, and the test says so */
+        alarm(30); /* a child that hangs dies, and the test says so */
         body();
         fflush(NULL);
         if (through_exit) exit(checks_failed);
@@ -129,7 +129,7 @@ static void children_of_children(void) {
     int64_t before = QUERY_INT(store, "SELECT count(*) FROM t WHERE x = 'child'");
     pid_t child = fork_child();
     if (child == 0) {
-        alarm(60);
+        alarm(30);
         store = open_source(path);
         EXEC(store, "INSERT INTO t VALUES ('child of first')");
         int nested = in_child(opening_afresh, 1);

@@ -29,6 +29,8 @@ static int answers_other_than(kw_status want, uint64_t h) {
     ANSWERS(kw_open(h, &out, &err));
     ANSWERS(kw_store_stats(h, &stats, &err));
     ANSWERS(kw_store_health(h, NULL, &health, &err));
+    ANSWERS(kw_store_warning_count(h, &number, &err));
+    ANSWERS(kw_store_warning(h, 0, &text, &size, &err));
     ANSWERS(kw_prepare(h, "SELECT 1", 8, NULL, &out, &err));
     ANSWERS(kw_statement_describe(h, &info, &err));
     ANSWERS(kw_statement_parameter_name(h, 0, &text, &size, &err));

@@ -24,6 +24,8 @@ void configuration() {
     auto store = keepwell::Store::open(config);
     EQUAL(7u, store.stats().max_open);
     EQUAL(1u, store.health().can_write);
+    CHECK(store.warnings().empty());
+    CHECK(!keepwell::Store::open("file:" + check::temp().file("shared.db") + "?cache=shared").warnings().empty());
     THROWS_AND(ConfigError, config.set("pool.max_opne", 3); keepwell::Store::open(config), [](const keepwell::Error& e) { HAS(e.what(), "pool.max_open"); });
     auto yaml = keepwell::Config::from_yaml("database:\n  datasource: \":memory:\"\n  pool:\n    max_open: 3\n");
     EQUAL(1, keepwell::Store::open(yaml).query_value<int>("SELECT 1"));

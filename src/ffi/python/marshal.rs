@@ -174,10 +174,22 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// The same for a few bytes whose number the compiler knows.
+    #[inline]
+    fn put_few<const N: usize>(&mut self, bytes: [u8; N]) {
+        match self.block.get_mut(self.length..).and_then(|rest| rest.first_chunk_mut::<N>()) {
+            Some(place) if !self.overflowed => {
+                *place = bytes;
+                self.length += N;
+            }
+            _ => self.overflowed = true,
+        }
+    }
+
     #[inline]
     fn put_sized(&mut self, tag: u8, bytes: &[u8]) {
         let [a, b, c, d] = (bytes.len() as u32).to_le_bytes();
-        self.put(&[tag, a, b, c, d]);
+        self.put_few([tag, a, b, c, d]);
         self.put(bytes);
     }
 
@@ -185,10 +197,10 @@ impl<'a> Writer<'a> {
     #[inline]
     pub fn tuple(&mut self, items: usize) {
         match u8::try_from(items) {
-            Ok(items) => self.put(&[b')', items]),
+            Ok(items) => self.put_few([b')', items]),
             Err(_) => {
                 let [a, b, c, d] = (items as u32).to_le_bytes();
-                self.put(&[b'(', a, b, c, d]);
+                self.put_few([b'(', a, b, c, d]);
             }
         }
     }
@@ -196,7 +208,7 @@ impl<'a> Writer<'a> {
     /// Begins a list whose length is set by [`Writer::end_list`]; gives its place.
     pub fn begin_list(&mut self) -> usize {
         let place = self.length;
-        self.put(&[b'[', 0, 0, 0, 0]);
+        self.put_few([b'[', 0, 0, 0, 0]);
         place
     }
 
@@ -209,7 +221,7 @@ impl<'a> Writer<'a> {
 
     /// `None`.
     pub fn none(&mut self) {
-        self.put(b"N");
+        self.put_few([b'N']);
     }
 
     /// An integer.
@@ -218,7 +230,7 @@ impl<'a> Writer<'a> {
         match i32::try_from(value) {
             Ok(small) => {
                 let [a, b, c, d] = small.to_le_bytes();
-                self.put(&[b'i', a, b, c, d]);
+                self.put_few([b'i', a, b, c, d]);
             }
             Err(_) => {
                 let digits = (64 - value.unsigned_abs().leading_zeros() as usize).div_ceil(15);
@@ -232,7 +244,7 @@ impl<'a> Writer<'a> {
     pub fn text(&mut self, text: &[u8]) {
         match u8::try_from(text.len()) {
             Ok(length) if text.is_ascii() => {
-                self.put(&[b'z', length]);
+                self.put_few([b'z', length]);
                 self.put(text);
             }
             _ => self.put_sized(if text.is_ascii() { b'a' } else { b'u' }, text),
@@ -246,8 +258,8 @@ impl<'a> Writer<'a> {
             ValueRef::Null => self.none(),
             ValueRef::Integer(integer) => self.integer(integer),
             ValueRef::Real(real) => {
-                self.put(b"g");
-                self.put(&real.to_le_bytes());
+                let [a, b, c, d, e, f, g, h] = real.to_le_bytes();
+                self.put_few([b'g', a, b, c, d, e, f, g, h]);
             }
             ValueRef::Blob(blob) => self.put_sized(b's', blob),
             ValueRef::Text(text) if text.is_ascii() || std::str::from_utf8(text).is_ok() => self.text(text),

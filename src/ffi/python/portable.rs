@@ -72,7 +72,7 @@ fn on<R>(request: &Request<'_>, work: impl FnOnce(On<'_>, &str, &QueryOptions<'_
         0 => None,
         handle => Some(crate::ffi::statement::find(handle)?),
     };
-    let sql = statement.as_ref().map_or(request.sql, |statement| statement.sql());
+    let sql = statement.as_ref().map_or(request.sql, |statement| statement.0.sql());
     on_target(request.handle, &call, |on, call| work(on, sql, &call.options()?, call))
 }
 

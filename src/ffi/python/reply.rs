@@ -173,7 +173,7 @@ fn rows(room: &mut [u8], place: usize, columns: Option<&Columns>, batch: &Batch)
 /// Writes the rows of a page: `(0, None, needed, rows, more)`. They always fit, because a page is half a block.
 pub fn page(block: &mut Block, page: Page) -> Result<(), Trouble> {
     let mut writer = Writer::new(block.room());
-    begin(&mut writer, 0, None, 2 * page.needed());
+    begin(&mut writer, 0, None, 2 * page.needed().next_multiple_of(8));
     let list = writer.begin_list();
     for row in 0..page.rows() {
         if let Err(column) = writer.row(page.columns(), page.row(row)) {

@@ -137,7 +137,7 @@ impl Run<'_> {
             Command::Prepared(handle) => Some(crate::ffi::statement::find(handle)?),
         };
         let sql = match (&statement, self.command) {
-            (Some(statement), _) => statement.sql(),
+            (Some(statement), _) => statement.0.sql(),
             (None, Command::Text(sql)) => sql,
             (None, Command::Prepared(_)) => "",
         };
