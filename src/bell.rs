@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{wait, Condvar, Mutex};
 
 /// Rung by many, slept at by one.
 #[derive(Debug, Default)]
@@ -49,12 +49,14 @@ impl Bell {
         let end = Instant::now() + long;
         let mut stopped = self.stopped.lock();
         while !*stopped && !self.attentive.load(Ordering::Acquire) {
-            if self.rung.wait_until(&mut stopped, end).timed_out() {
-                return *stopped;
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
             }
+            stopped = wait(&self.rung, stopped, left);
         }
         if !*stopped {
-            self.rung.wait_for(&mut stopped, short.min(long));
+            stopped = wait(&self.rung, stopped, short.min(long));
         }
         *stopped
     }

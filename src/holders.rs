@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use crate::driver::{Plan, Role};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 
 use crate::cancel::Op;
 use crate::driver::{Changes, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan, Role};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sync::{wait, Condvar, Mutex, MutexGuard};
+use crate::sync::checked::{wait, Condvar, Mutex, MutexGuard};
 
 /// What a successful [`Slots::take`] gives. Whoever holds either owes one [`Slots::put`] or [`Slots::discard`].
 #[derive(Debug, PartialEq, Eq)]

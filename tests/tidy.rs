@@ -17,32 +17,32 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Mechanisms know nouns only.
     ("sync", &[]),
     ("slots", &["sync"]),
-    ("bell", &[]),
+    ("bell", &["sync"]),
     ("cancel", &["error"]),
     ("metrics", &[]),
-    ("driver", &["cancel", "error", "footprint", "process", "rows", "tables", "value"]),
+    ("driver", &["sync", "cancel", "error", "footprint", "process", "rows", "tables", "value"]),
     // Siblings stand on those and never on each other, but for the pool that leases come from.
-    ("holders", &["driver"]),
+    ("holders", &["sync", "driver"]),
     ("pool", &["bell", "cancel", "driver", "error", "holders", "metrics", "process", "rows", "slots"]),
-    ("caretaker", &["bell", "pool"]),
+    ("caretaker", &["sync", "bell", "pool"]),
     ("tx", &["cancel", "driver", "error"]),
     ("exec", &["cancel", "driver", "error", "rows", "value"]),
-    ("session", &["cancel", "driver", "error", "exec", "pool", "rows", "tx", "value"]),
+    ("session", &["sync", "cancel", "driver", "error", "exec", "pool", "rows", "tx", "value"]),
     ("options", &["cancel"]),
     ("results", &["cancel", "driver", "error", "rows", "session", "value"]),
     // The store is where the parts meet; the instance and the border stand on it.
     ("settings", &["caretaker", "config", "driver", "error", "pool", "store"]),
     (
         "store",
-        &[
+        &["sync", 
             "cancel", "caretaker", "config", "driver", "error", "exec", "holders", "options", "pool", "results", "rows", "session", "settings",
             "slots", "tx", "value",
         ],
     ),
-    ("instance", &["config", "error", "process", "store"]),
+    ("instance", &["sync", "config", "error", "process", "store"]),
     (
         "ffi",
-        &[
+        &["sync", 
             "cancel", "config", "driver", "error", "exec", "instance", "options", "process", "results", "rows", "slots", "store", "value",
         ],
     ),
@@ -133,6 +133,14 @@ fn only_the_driver_names_the_engine() {
     for (path, code) in sources() {
         let names_engine = code.lines().any(|l| !l.trim_start().starts_with("//") && l.contains("rusqlite"));
         assert!(!names_engine || path.starts_with("src/driver/"), "{path} names rusqlite");
+    }
+}
+
+#[test]
+fn locks_survive_a_fork() {
+    for (path, code) in sources() {
+        let foreign = code.lines().any(|l| !l.trim_start().starts_with("//") && l.contains("parking_lot::"));
+        assert!(!foreign, "{path}: parking_lot's locks share a table that a forked child inherits broken; use crate::sync");
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use rusqlite::{Connection as Sqlite, OpenFlags};
 
 use self::connection::{Shared, SqliteConnection};

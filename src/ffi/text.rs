@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void, CStr, CString};
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use super::types::*;
 use crate::error::{Error, Kind, Result};

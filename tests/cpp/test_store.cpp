@@ -5,7 +5,6 @@
 #include <thread>
 
 #include <sys/wait.h>
-#include <unistd.h>
 
 namespace {
 
@@ -281,9 +280,9 @@ void threads() {
 void forked_children() {
     auto store = open("fork.db");
     store.execute("CREATE TABLE t(x)");
-    std::cout.flush();
-    const pid_t child = fork();
+    const pid_t child = check::fork_child();
     if (child == 0) {
+        alarm(30);  // a child that hangs dies
         int result = 1;
         try {
             store.execute("INSERT INTO t VALUES (1)");

@@ -31,6 +31,8 @@ def _source(text: str, *, from_path: bool) -> Step:
         return ("file", text, "")
     if from_path and text.startswith(("file:", ":")):
         text = os.path.join(os.curdir, text)
+    if from_path and "?" in text:
+        text = "file:" + text.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
     return ("uri", text, "")
 
 

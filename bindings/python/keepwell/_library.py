@@ -125,7 +125,7 @@ def _check(library: ctypes.CDLL, place: str) -> Dict[str, Any]:
                 wrong.append(f"{name}.{field[0]} is at {theirs.get('offsets', {}).get(field[0])}, not {offset}")
     for number, kind in KINDS.items():
         if about["statuses"].get(kind.name) != number:
-            wrong.append(f"{kind.name} is {about['status'].get(kind.name)}, not {number}")
+            wrong.append(f"{kind.name} is {about['statuses'].get(kind.name)}, not {number}")
     if wrong:
         raise ImportError(
             f"keepwell: the library {place} (version {about.get('version')}) does not fit this package; use the two of one release: "

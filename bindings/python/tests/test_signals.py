@@ -148,14 +148,14 @@ def test_a_signal_during_another_threads_call_is_handled_by_the_main_thread(tmp_
             try:
                 store.query(ENDLESS, timeout=1.5)
             except keepwell.TimeoutError:
-                print("timed out", flush=True)
+                sys.stdout.write("timed out\\n")
         thread = threading.Thread(target=work)
         thread.start()
         ready()
         try:
             thread.join()
         except KeyboardInterrupt:
-            print("interrupted", flush=True)
+            sys.stdout.write("interrupted\\n")
         thread.join()
         store.close()
     """

@@ -1,6 +1,6 @@
 //! The connection that stays open as long as the database does: it anchors a memory database and the wal-index that SQLite has mapped.
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use super::raw::{Header, Raw, WalIndex};
 use crate::driver::Backlog;

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use crate::driver::Permit;
