@@ -310,14 +310,14 @@ impl Body {
             Some(lease) => self.levels.ended_by_engine(lease.connection()),
             None => false,
         };
+        self.settle();
         if !ended {
             return Err(error);
         }
-        self.settle();
         Err(error.with_outcome(Outcome::RolledBack).followed_by("; the engine rolled the whole transaction back"))
     }
 
-    /// Gives the connection back when a transaction of its own has ended.
+    /// Gives the connection back when a transaction of its own has ended, or the rest of a result.
     fn settle(&mut self) {
         if !self.pinned && !self.levels.is_open() {
             self.lease = None;

@@ -257,6 +257,26 @@ fn a_transaction_that_the_engine_ends_says_so() {
 }
 
 #[test]
+fn a_transaction_that_ends_inside_execute_many_or_a_script_gives_its_connection_back() {
+    let (_folder, store) = open(&[]);
+    execute(&store, "CREATE TRIGGER stop BEFORE INSERT ON t WHEN new.n = 13 BEGIN SELECT RAISE(ROLLBACK, 'thirteen'); END");
+    for by_script in [false, true] {
+        let tx = begin(&store);
+        let error = if by_script {
+            tx.execute_script("INSERT INTO t VALUES (1, 'a'); INSERT INTO t VALUES (13, 'b')", &plain()).unwrap_err()
+        } else {
+            let values: Vec<_> = [1, 13].iter().map(|n| keepwell::ValueRef::from(*n)).collect();
+            let matrix = keepwell::Matrix::new(&values, 1, 2).unwrap();
+            tx.execute_many("INSERT INTO t(n) VALUES (?)", matrix, &plain()).unwrap_err()
+        };
+        assert_eq!(error.outcome(), keepwell::error::Outcome::RolledBack, "{error}");
+        assert_eq!(store.stats().writer.idle, 1, "the writer is back while the handle of the ended transaction lives");
+        execute(&store, "DELETE FROM t");
+        assert_eq!(tx.commit().unwrap_err().kind(), Kind::TxEnded);
+    }
+}
+
+#[test]
 fn closing_waits_for_what_is_under_way_and_then_ends_it() {
     let (_folder, store) = open(&[("close_timeout", "50ms")]);
     let tx = begin(&store);

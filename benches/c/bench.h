@@ -101,7 +101,7 @@ void report(const comparison *c);
 /* Prints one line for nanoseconds per call that have a limit: the ratio is to the limit, the target is 1. A limit of 0 is none. */
 void report_limit(const char *id, const char *what, double *nanos, int rounds, double limit);
 
-/* Nanoseconds per operation and thread when so many threads work at the same time, each with its own `self`. */
+/* Nanoseconds of the processor per operation when so many threads work at the same time, each with its own `self`. */
 #define MOST_THREADS 2
 double threaded(work run, void **selves, int threads, long from, long count);
 

@@ -28,10 +28,7 @@ def _struct(name: str, **fields: Any) -> Any:
 
 _Error = _struct(
     "kw_error",
-    code=_i32,
-    engine_code=_i32,
-    engine_extended_code=_i32,
-    sql_offset=_i32,
+    **dict.fromkeys("code engine_code engine_extended_code sql_offset".split(), _i32),
     flags=_u32,
     sqlstate=ctypes.c_char * 8,
     message=ctypes.c_char * 512,
@@ -42,9 +39,7 @@ _Options = _struct(
     timeout_us=_i64,
     cancel=_u64,
     statement=_u64,
-    param_names=_pointer,
-    tick=_pointer,
-    tick_context=_pointer,
+    **dict.fromkeys("param_names tick tick_context".split(), _pointer),
     cache=_i32,
     batch_rows=_u32,
     cache_ttl_ms=_i64,
@@ -52,13 +47,14 @@ _Options = _struct(
 _Result = _struct("kw_result", reserved=_u32, last_insert_id=_i64, rows_affected=_i64)
 _StatementInfo = _struct("kw_statement_info", parameter_count=_u32, column_count=_u32, read_only=_u32)
 _Health = _struct("kw_health", can_read=_u32, can_write=_u32, reserved=_u32, message=ctypes.c_char * 512)
-_COUNTS = ("max_open", "open", "in_use", "idle", "waiting")
-_TOTALS = ("waits", "wait_ns", "opened", "closed_max_idle", "closed_idle_time", "closed_lifetime", "closed_broken", "resets")
-_FURTHER = ("discards", "exhausted", "self_deadlocks", "checkpoints", "log_frames")
-_Stats = _struct("kw_stats", **dict.fromkeys(_COUNTS, _u32), **dict.fromkeys(_TOTALS + _FURTHER, _u64))
+_COUNTS = "max_open open in_use idle waiting".split()
+_TOTALS = (
+    "waits wait_ns opened closed_max_idle closed_idle_time closed_lifetime closed_broken resets discards exhausted self_deadlocks "
+    "checkpoints log_frames"
+).split()
+_Stats = _struct("kw_stats", **dict.fromkeys(_COUNTS, _u32), **dict.fromkeys(_TOTALS, _u64))
 
-_out, _err, _options = ctypes.POINTER(_u64), ctypes.POINTER(_Error), ctypes.POINTER(_Options)
-_result = ctypes.POINTER(_Result)
+_out, _err, _options, _result = map(ctypes.POINTER, (_u64, _Error, _Options, _Result))
 
 #: Every C function that is called here, with its arguments. All of them return a status.
 _FUNCTIONS: Dict[str, List[Any]] = {
@@ -112,7 +108,7 @@ def _check(library: ctypes.CDLL, place: str) -> Dict[str, Any]:
         describe = library.kw_abi_describe
     except AttributeError:
         raise ImportError(f"keepwell: {place} is no keepwell library: it has no kw_abi_describe") from None
-    describe.restype, describe.argtypes = _text, []
+    describe.restype = _text
     about: Dict[str, Any] = json.loads(describe())
     wrong = [f"the function {name} is missing" for name in (*_FUNCTIONS, "kw_python_call") if not hasattr(library, name)]
     for name, struct in _STRUCTS.items():
@@ -136,7 +132,6 @@ def _check(library: ctypes.CDLL, place: str) -> Dict[str, Any]:
 
 _library, PATH = _load()
 ABOUT = _check(_library, PATH)
-#: The library's version.
 VERSION: str = ABOUT["version"]
 
 for _name, _arguments in _FUNCTIONS.items():
@@ -159,7 +154,7 @@ def _tick_forever() -> Generator[int, Any, None]:
         try:
             yield answer
             answer = 0
-        except BaseException as error:  # noqa: B902 - whatever a signal handler raises is raised again when the call returns
+        except BaseException as error:  # whatever a signal handler raises; raised again when the call returns
             _interrupts.append(error)
             answer = 1
 
@@ -179,8 +174,7 @@ def _settle_threads() -> None:
 
 
 _settle_threads()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_settle_threads)
+getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_settle_threads)
 
 
 def raise_interrupt() -> None:
@@ -194,7 +188,6 @@ def raise_interrupt() -> None:
 
 def _new_error() -> Any:
     return _Error(struct_size=ctypes.sizeof(_Error))
-
 
 def _new_options(timeout_us: int, flags: int, cancel: int) -> Any:
     ticks = threading.get_ident() == _main_thread and not _ticks.gi_running
@@ -220,6 +213,12 @@ def _done(status: int, error: Any, undo: Optional[Callable[[], Any]] = None) -> 
         if undo:
             undo()
         raise_interrupt()
+
+
+def _handle(make: Any) -> int:
+    handle, error = _u64(), _new_error()
+    _done(make(handle, error), error)
+    return handle.value
 
 
 def _utf8(text: str) -> bytes:
@@ -257,9 +256,7 @@ def open_store(steps: Any) -> int:
 
 def instance() -> int:
     """A handle of the process-wide store."""
-    store, error = _u64(), _new_error()
-    _done(_library.kw_instance(store, error), error)
-    return store.value
+    return _handle(_library.kw_instance)
 
 
 def close_store(store: int, drain_us: int) -> None:
@@ -272,7 +269,7 @@ def stats(store: int) -> Dict[str, int]:
     """The numbers of a store's pool."""
     found, error = _Stats(struct_size=ctypes.sizeof(_Stats)), _new_error()
     _done(_library.kw_store_stats(store, found, error), error)
-    return {name: getattr(found, name) for name in _COUNTS + _TOTALS + _FURTHER}
+    return {name: getattr(found, name) for name in _COUNTS + _TOTALS}
 
 
 def health(store: int, timeout_us: int) -> Tuple[bool, bool, str]:
@@ -284,9 +281,8 @@ def health(store: int, timeout_us: int) -> Tuple[bool, bool, str]:
 
 def prepare(target: int, sql: str) -> int:
     """Prepares a statement."""
-    statement, error, text = _u64(), _new_error(), _utf8(sql)
-    _done(_library.kw_prepare(target, text, len(text), _new_options(0, 0, 0), statement, error), error)
-    return statement.value
+    text = _utf8(sql)
+    return _handle(lambda out, error: _library.kw_prepare(target, text, len(text), _new_options(0, 0, 0), out, error))
 
 
 def statement_info(statement: int) -> Tuple[int, int, bool]:
@@ -352,19 +348,18 @@ def derive(target: int, timeout_us: int, flags: int, cancel: int, cache: int) ->
 
 def new_cancel() -> int:
     """A cancel token."""
-    token, error = _u64(), _new_error()
-    _done(_library.kw_cancel_new(token, error), error)
-    return token.value
+    return _handle(_library.kw_cancel_new)
 
 
+_End = Callable[[int], int]
 #: Functions of one handle that return a status which only says whether there was anything to do.
-release: Callable[[int], int] = _library.kw_conn_release
-free_target: Callable[[int], int] = _library.kw_target_free
-close_statement: Callable[[int], int] = _library.kw_statement_close
-close_rows: Callable[[int], int] = _library.kw_rows_close
-trigger: Callable[[int], int] = _library.kw_cancel_trigger
-reset: Callable[[int], int] = _library.kw_cancel_reset
-free_cancel: Callable[[int], int] = _library.kw_cancel_free
+release: _End = _library.kw_conn_release
+free_target: _End = _library.kw_target_free
+close_statement: _End = _library.kw_statement_close
+close_rows: _End = _library.kw_rows_close
+trigger: _End = _library.kw_cancel_trigger
+reset: _End = _library.kw_cancel_reset
+free_cancel: _End = _library.kw_cancel_free
 
 # --- the two roads ---
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import pickle
 import sqlite3
 from pathlib import Path
@@ -176,7 +177,8 @@ class TestOpening:
         assert not (tmp_path / "none.db").exists()
 
     def test_read_only_file(self, tmp_path: Path) -> None:
-        sqlite3.connect(tmp_path / "r.db").executescript("CREATE TABLE t(a); INSERT INTO t VALUES (1)")
+        with contextlib.closing(sqlite3.connect(tmp_path / "r.db")) as other:
+            other.executescript("CREATE TABLE t(a); INSERT INTO t VALUES (1)")
         with keepwell.open(f"file:{tmp_path}/r.db?mode=ro") as store:
             assert store.query_value("SELECT a FROM t") == 1
             with pytest.raises(keepwell.ReadOnlyError):

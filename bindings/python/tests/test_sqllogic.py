@@ -35,6 +35,12 @@ def records(path: Path) -> Iterator[Tuple[int, List[str]]]:
         yield start, record
 
 
+def _sixteen_digits(number: float) -> str:
+    digits, exponent = f"{number:.15e}".split("e")
+    whole = digits.replace(".", "").ljust(int(exponent) + 1 + digits.startswith("-"), "0")
+    return f"{whole}.000"
+
+
 def shown(item: Any, kind: str) -> str:
     """A value as the files write it."""
     if item is None:
@@ -47,7 +53,9 @@ def shown(item: Any, kind: str) -> str:
         except ValueError:
             return "0"
     if kind == "R":
-        return f"{float(item):.3f}"
+        number = float(item)
+        # The engine's own printf, which made the files, stops at 16 digits.
+        return f"{number:.3f}" if abs(number) < 1e15 else _sixteen_digits(number)
     written = str(item)
     return "".join(c if " " <= c <= "~" else "@" for c in written) or "(empty)"
 
