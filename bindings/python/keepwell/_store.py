@@ -68,9 +68,10 @@ class Target(_RoadTarget):
         """The rows in lists of at most ``_CHUNK``; mappings in the order of the statement's parameters."""
         if isinstance(rows, (str, bytes, bytearray, Mapping)):
             raise TypeError(f"rows: an iterable of parameters, not {type(rows).__name__}")
-        source, names, done = iter(rows), None, 0
+        names, done = None, 0
+        source = None if type(rows) in (list, tuple) else iter(rows)
         while True:
-            chunk = list(islice(source, _CHUNK))
+            chunk: Any = rows[done : done + _CHUNK] if source is None else list(islice(source, _CHUNK))  # type: ignore[index]
             if not chunk:
                 return
             if done == 0 and isinstance(chunk[0], Mapping):

@@ -84,7 +84,9 @@ impl<'py> Arguments<'py> {
             }
         }
         if call.positions > 2 {
-            return Err(call.python.raise_type_error(c"at most two positional arguments, sql and params: pass parameters as one tuple, list or dict"));
+            return Err(call
+                .python
+                .raise_type_error(c"at most two positional arguments, sql and params: pass parameters as one tuple, list or dict"));
         }
         let sql = sql.ok_or_else(|| call.python.raise_type_error(c"missing the argument 'sql'"))?;
         Ok(Arguments { command: Command::read(interpreter, sql)?, params, options })

@@ -38,7 +38,13 @@ impl Gil {
     pub fn held(api: &'static Api) -> Self {
         // SAFETY: asks the operating system for a number.
         let thread = unsafe { (api.PyThread_get_thread_ident)() };
-        Gil { api, suspended: Cell::new(null_mut()), handles_signals: thread as u64 == main_thread(), raised: Cell::new(false), taken: Cell::new(None) }
+        Gil {
+            api,
+            suspended: Cell::new(null_mut()),
+            handles_signals: thread as u64 == main_thread(),
+            raised: Cell::new(false),
+            taken: Cell::new(None),
+        }
     }
 
     /// Gives the lock up, unless that has happened already.

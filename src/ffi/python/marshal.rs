@@ -333,3 +333,70 @@ pub unsafe fn document<'a>(start: *const u8) -> Option<&'a [u8]> {
     // SAFETY: the walk has just visited every byte of it.
     Some(unsafe { std::slice::from_raw_parts(start, length) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+        let mut block = [0; 256];
+        let mut writer = Writer::new(&mut block);
+        write(&mut writer);
+        let length = writer.position();
+        block[..length].to_vec()
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        for value in [0, -1, 1 << 15, i64::from(i32::MAX) + 1, i64::MAX, i64::MIN, -(1 << 45)] {
+            let bytes = written(|writer| writer.integer(value));
+            assert_eq!(Reader::new(&bytes).item(), Ok(Item::Plain(ValueRef::Integer(value))), "{value}");
+        }
+        let texts = ["", "abc", "grün", &"x".repeat(200)].map(str::as_bytes).map(ValueRef::Text);
+        for value in texts.into_iter().chain([ValueRef::Null, ValueRef::Real(-0.5)]) {
+            let bytes = written(|writer| assert!(writer.value(value)));
+            assert_eq!(Reader::new(&bytes).item(), Ok(Item::Plain(value)));
+        }
+        let bytes = written(|writer| assert!(writer.value(ValueRef::Blob(b"a\0b"))));
+        assert_eq!(Reader::new(&bytes).item(), Ok(Item::Bytes(b"a\0b")));
+    }
+
+    #[test]
+    fn integers_are_written_as_python_writes_them() {
+        assert_eq!(written(|writer| writer.integer(-2)), b"i\xfe\xff\xff\xff");
+        // marshal.dumps(-(1 << 40), 2)
+        assert_eq!(written(|writer| writer.integer(-(1 << 40))), b"l\xfd\xff\xff\xff\x00\x00\x00\x00\x00\x04");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_noticed_and_writes_nothing_beyond() {
+        let mut block = [7; 12];
+        let mut writer = Writer::new(&mut block[..8]);
+        writer.text(b"abcdef");
+        assert!(writer.fits());
+        writer.integer(1);
+        writer.none();
+        assert!(!writer.fits());
+        assert_eq!(block[8..], [7; 4]);
+    }
+
+    #[test]
+    fn a_document_is_measured_and_a_strange_one_refused() {
+        // marshal.dumps((1, ("a", 2.5, None), [b"xy"], 1 << 40), 2) and bytes that do not belong to it
+        let bytes = b"(\x04\x00\x00\x00i\x01\x00\x00\x00(\x03\x00\x00\x00u\x01\x00\x00\x00ag\x00\x00\x00\x00\x00\x00\x04@N[\x01\x00\x00\x00s\x02\x00\x00\x00xyl\x03\x00\x00\x00\x00\x00\x00\x00\x00\x04more";
+        // SAFETY: a complete document.
+        let found = unsafe { document(bytes.as_ptr()) };
+        assert_eq!(found.map(<[u8]>::len), Some(bytes.len() - 4));
+        // SAFETY: an unknown tag ends the walk.
+        assert!(unsafe { document(b"c\0\0\0\0".as_ptr()) }.is_none());
+    }
+
+    #[test]
+    fn broken_requests_are_refused() {
+        for bytes in [&b""[..], b"i\x01", b"u\xff\x00\x00\x00a", b"u\x03\x00\x00\x00\xed\xa0\x80", b"c", b"l\x06\x00\x00\x00"] {
+            assert_eq!(Reader::new(bytes).item(), Err(Refused), "{bytes:?}");
+        }
+        let big = b"l\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x08\x00";
+        assert_eq!(Reader::new(big).item(), Err(Refused), "1 << 63 is beyond 64 bits");
+    }
+}

@@ -62,10 +62,7 @@ fn set_up(api: &'static Api, python: Python<'_>, namespace: Object<'_>) -> Outco
     let (class, query, query_one) = (doc(c"doc_target")?, doc(c"doc_query")?, doc(c"doc_query_one")?);
     let (query_value, execute, rows_doc) = (doc(c"doc_query_value")?, doc(c"doc_execute")?, doc(c"doc_rows")?);
     let docs = target::Docs { class: &class, query: &query, query_one: &query_one, query_value: &query_value, execute: &execute };
-    let classes = Classes {
-        target: target::make(python, &docs)?,
-        rows: rows::make(python, &rows_doc)?,
-    };
+    let classes = Classes { target: target::make(python, &docs)?, rows: rows::make(python, &rows_doc)? };
     let fetch = builtin(python, c"fetch_rows", stream::fetch as *const (), FASTCALL_KEYWORDS)?;
     let leave = builtin(python, c"leave", leave as *const (), NO_ARGUMENTS)?;
     for (name, object) in [(c"Target", classes.target), (c"Rows", classes.rows)] {

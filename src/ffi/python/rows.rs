@@ -35,7 +35,12 @@ pub fn make(python: Python<'_>, doc: &CStr) -> Outcome<Address> {
     ];
     let members = vec![
         class::member(c"columns", class::MEMBER_OBJECT, offset_of!(RowsObject, columns), c"The names of the columns, in order."),
-        class::member(c"from_cache", class::MEMBER_BOOL, offset_of!(RowsObject, from_cache), c"Whether no statement was run for this result."),
+        class::member(
+            c"from_cache",
+            class::MEMBER_BOOL,
+            offset_of!(RowsObject, from_cache),
+            c"Whether no statement was run for this result.",
+        ),
     ];
     let methods = vec![class::method(c"__reduce__", reduce as *const (), NO_ARGUMENTS, c"For pickle and copy.")];
     class::make(python, c"keepwell.Rows", size_of::<RowsObject>(), class::PLAIN, slots, methods, members)
@@ -159,4 +164,3 @@ unsafe extern "C" fn reduce(this: *mut PyObject, _: *mut PyObject) -> *mut PyObj
         python.tuple(2, [class, arguments].into_iter().map(Ok))
     })
 }
-

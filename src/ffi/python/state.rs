@@ -167,7 +167,9 @@ impl Interpreter {
     /// Raises for a row that is longer or shorter than the first.
     pub fn bad_row(&self, row: Object<'_>, index: usize, expected: usize) -> Raised {
         let python = row.python();
-        self.complain(python, self.helpers.bad_row, || Ok([row.to_owned(), python.integer(index as i64)?, python.integer(expected as i64)?]))
+        self.complain(python, self.helpers.bad_row, || {
+            Ok([row.to_owned(), python.integer(index as i64)?, python.integer(expected as i64)?])
+        })
     }
 
     /// Raises for text of a result that is no UTF-8, in place of the interpreter's own exception.

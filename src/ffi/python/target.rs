@@ -19,10 +19,10 @@ use super::state::{Address, Interpreter};
 use crate::cancel::Op;
 use crate::driver::Changes;
 use crate::error::{Error, Result};
-use crate::ffi::handle::{self, Kinds};
 use crate::ffi::call::Call as Options;
-use crate::ffi::target::{on_target, On};
+use crate::ffi::handle::{self, Kinds};
 use crate::ffi::rows::Reader;
+use crate::ffi::target::{on_target, On};
 use crate::ffi::types::*;
 use crate::options::QueryOptions;
 use crate::results::{Rest, Rows};
@@ -177,7 +177,11 @@ impl Run<'_> {
     /// Raises for an error of the core, unless a signal handler raised before.
     #[cold]
     fn fail(&self, python: Python<'_>, gil: &Gil, error: &Error) -> Raised {
-        if gil.has_raised() { Raised } else { self.interpreter.raise(python, error) }
+        if gil.has_raised() {
+            Raised
+        } else {
+            self.interpreter.raise(python, error)
+        }
     }
 
     /// All rows as a `list`: those at hand, then the rest batch by batch.
@@ -228,10 +232,7 @@ impl Run<'_> {
 
 /// Reads the arguments that all these methods share, and runs.
 #[inline]
-fn with_arguments(
-    frame: Frame,
-    run: impl for<'py> FnOnce(Python<'py>, Run<'_>, Params<'_>) -> Outcome<Owned<'py>>,
-) -> *mut PyObject {
+fn with_arguments(frame: Frame, run: impl for<'py> FnOnce(Python<'py>, Run<'_>, Params<'_>) -> Outcome<Owned<'py>>) -> *mut PyObject {
     entry(|interpreter, python| {
         // SAFETY: `frame` is what the interpreter passed to the method that calls this.
         let (target, call) = unsafe { frame.open(python) };
@@ -261,7 +262,12 @@ unsafe extern "C" fn query(this: *mut PyObject, first: *const *mut PyObject, pos
 /// Asks for two rows, so that a result of one has ended, and its connection is back, when it arrives.
 const ONE_AND_ITS_END: u32 = 2;
 
-unsafe extern "C" fn query_one(this: *mut PyObject, first: *const *mut PyObject, positions: isize, keywords: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn query_one(
+    this: *mut PyObject,
+    first: *const *mut PyObject,
+    positions: isize,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
     with_arguments(Frame { this, first, positions, keywords }, |python, mut run, params| {
         run.options.batch_rows = ONE_AND_ITS_END;
         run.query(python, params, |run, python, _, Fetched { batch, rest, .. }| {
@@ -273,7 +279,12 @@ unsafe extern "C" fn query_one(this: *mut PyObject, first: *const *mut PyObject,
     })
 }
 
-unsafe extern "C" fn query_value(this: *mut PyObject, first: *const *mut PyObject, positions: isize, keywords: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn query_value(
+    this: *mut PyObject,
+    first: *const *mut PyObject,
+    positions: isize,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
     with_arguments(Frame { this, first, positions, keywords }, |python, mut run, params| {
         run.options.batch_rows = ONE_AND_ITS_END;
         run.query(python, params, |run, python, _, Fetched { batch, rest, .. }| {
@@ -294,12 +305,18 @@ unsafe extern "C" fn execute(this: *mut PyObject, first: *const *mut PyObject, p
 }
 
 /// `(sql, rows, options)`: one crossing's worth of rows.
-unsafe extern "C" fn execute_many(this: *mut PyObject, first: *const *mut PyObject, positions: isize, keywords: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn execute_many(
+    this: *mut PyObject,
+    first: *const *mut PyObject,
+    positions: isize,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
     entry(|interpreter, python| {
         // SAFETY: what the interpreter passed to this method.
         let (target, call) = unsafe { Frame { this, first, positions, keywords }.open(python) };
         let [sql, rows, options] = call.exactly()?;
-        let run = Run { interpreter, target, command: Command::read(interpreter, sql)?, options: super::arguments::packed_options(options)? };
+        let run =
+            Run { interpreter, target, command: Command::read(interpreter, sql)?, options: super::arguments::packed_options(options)? };
         let kept = Kept::new(python);
         // A tuple of their own, so that no other thread can take rows away.
         let matrix = Matrix::read(interpreter, kept.hold(rows.to_tuple()?), &kept)?;
@@ -310,12 +327,18 @@ unsafe extern "C" fn execute_many(this: *mut PyObject, first: *const *mut PyObje
 }
 
 /// `(sql, params, batch_rows, options) -> (handle, columns, rows)`: a result to be read bit by bit; the handle is 0 when this is all.
-unsafe extern "C" fn open_rows(this: *mut PyObject, first: *const *mut PyObject, positions: isize, keywords: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn open_rows(
+    this: *mut PyObject,
+    first: *const *mut PyObject,
+    positions: isize,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
     entry(|interpreter, python| {
         // SAFETY: what the interpreter passed to this method.
         let (target, call) = unsafe { Frame { this, first, positions, keywords }.open(python) };
         let [sql, params, batch_rows, options] = call.exactly()?;
-        let mut run = Run { interpreter, target, command: Command::read(interpreter, sql)?, options: super::arguments::packed_options(options)? };
+        let mut run =
+            Run { interpreter, target, command: Command::read(interpreter, sql)?, options: super::arguments::packed_options(options)? };
         run.options.batch_rows = u32::try_from(batch_rows.as_u64()?).unwrap_or(u32::MAX);
         let kept = Kept::new(python);
         let params = Parameters::read(interpreter, Some(params), &kept)?;
