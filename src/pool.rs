@@ -223,7 +223,7 @@ impl Pool {
         }
         item.scratch.shrink(SCRATCH_CELLS, SCRATCH_BYTES);
         if let Some(item) = self.slots(role).put(item) {
-            self.bury(item, role);
+            self.bury(*item, role);
         }
     }
 
@@ -298,7 +298,7 @@ impl Pool {
             .collect();
         for item in made {
             if let Some(item) = self.readers.put(item) {
-                self.bury(item, Role::Reader);
+                self.bury(*item, Role::Reader);
             }
         }
     }
@@ -310,11 +310,11 @@ impl Pool {
         }
         let readers = self.readers.close();
         let writers = self.writer.close();
-        readers.into_iter().for_each(|item| self.bury(item, Role::Reader));
-        writers.into_iter().for_each(|item| self.bury(item, Role::Writer));
+        readers.into_iter().for_each(|item| self.bury(*item, Role::Reader));
+        writers.into_iter().for_each(|item| self.bury(*item, Role::Writer));
     }
 
-    fn bury(&self, mut item: Box<Item>, role: Role) {
+    fn bury(&self, mut item: Item, role: Role) {
         item.connection.rest(true);
         if role == Role::Writer {
             item.connection.farewell();

@@ -75,10 +75,8 @@ impl Rows {
     /// # Errors
     /// Whatever the engine reports on the way; the result has ended then.
     pub fn next_batch(&mut self, op: &Op<'_>) -> Result<Option<&Batch>> {
-        if std::mem::take(&mut self.unread) {
-            if self.batch.rows() > 0 {
-                return Ok(Some(&self.batch));
-            }
+        if std::mem::take(&mut self.unread) && self.batch.rows() > 0 {
+            return Ok(Some(&self.batch));
         }
         let Some(rest) = &self.rest else {
             self.batch.reset(self.columns.len());

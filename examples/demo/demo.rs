@@ -162,7 +162,10 @@ fn report(store: &Store) -> Result<()> {
     let ask = |(sql, limit): (&str, i64)| table(store.query(sql, &[limit.into()], &QueryOptions::default())?);
     thread::scope(|scope| {
         let threads = QUESTIONS.map(|question| scope.spawn(move || ask(question)));
-        threads.into_iter().try_for_each(|answer| Ok(println!("{}", answer.join().expect("the thread does not panic")?)))
+        threads.into_iter().try_for_each(|answer| {
+            println!("{}", answer.join().expect("the thread does not panic")?);
+            Ok(())
+        })
     })
 }
 

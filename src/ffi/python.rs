@@ -8,6 +8,7 @@ mod api;
 mod arguments;
 mod cells;
 mod class;
+mod dict;
 mod gil;
 mod kept;
 mod marshal;

@@ -89,7 +89,7 @@ pub unsafe extern "C" fn kw_query(
         let request = Request { target, sql, sql_len, params, count: param_count, options, names: param_count };
         // SAFETY: the caller keeps the promises of the header.
         let reader = unsafe {
-            request.run(|on, sql, params, options, call| Ok(Reader::new(on.query(sql, params.once(), options)?, on.store(), call)?))?
+            request.run(|on, sql, params, options, call| Reader::new(on.query(sql, params.once(), options)?, on.store(), call))?
         };
         let handle = reader.into_handle()?;
         // SAFETY: as above.

@@ -3,7 +3,7 @@
 //! Nothing is linked: a program without Python never looks, and one copy of the library serves every CPython from 3.9 on, because
 //! only functions and layouts of the [stable ABI](https://docs.python.org/3/c-api/stable.html) are used.
 
-use std::ffi::{c_char, c_int, c_longlong, c_uint, c_ulong, c_ulonglong, c_void, CStr};
+use std::ffi::{c_char, c_int, c_longlong, c_uint, c_ulonglong, c_void, CStr};
 
 /// The head of every Python object in an interpreter with a global lock; the stable ABI fixes these two fields.
 #[repr(C)]
@@ -119,7 +119,7 @@ interpreter! {
         fn PySequence_GetItem(*mut PyObject, isize) -> *mut PyObject;
         fn PySequence_List(*mut PyObject) -> *mut PyObject;
         fn PySequence_Tuple(*mut PyObject) -> *mut PyObject;
-        fn PyThread_get_thread_ident() -> c_ulong;
+        fn PyThread_get_thread_ident() -> usize;
         fn PyTuple_GetItem(*mut PyObject, isize) -> *mut PyObject;
         fn PyTuple_New(isize) -> *mut PyObject;
         fn PyTuple_SetItem(*mut PyObject, isize, *mut PyObject) -> c_int;

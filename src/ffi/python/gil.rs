@@ -83,7 +83,7 @@ impl Gil {
 /// [`leave`] on they wait here, where nothing can wake them, until the process ends.
 fn restore(api: &Api, state: *mut ThreadState, ends_the_interpreter: bool) {
     RETURNING.fetch_add(1, Ordering::SeqCst);
-    while ENDING.load(Ordering::SeqCst) && !ends_the_interpreter {
+    if ENDING.load(Ordering::SeqCst) && !ends_the_interpreter {
         RETURNING.fetch_sub(1, Ordering::SeqCst);
         loop {
             std::thread::park();

@@ -352,7 +352,8 @@ mod tests {
             let bytes = written(|writer| writer.integer(value));
             assert_eq!(Reader::new(&bytes).item(), Ok(Item::Plain(ValueRef::Integer(value))), "{value}");
         }
-        let texts = ["", "abc", "grün", &"x".repeat(200)].map(str::as_bytes).map(ValueRef::Text);
+        let long = "x".repeat(200);
+        let texts = ["", "abc", "grün", &long].map(str::as_bytes).map(ValueRef::Text);
         for value in texts.into_iter().chain([ValueRef::Null, ValueRef::Real(-0.5)]) {
             let bytes = written(|writer| assert!(writer.value(value)));
             assert_eq!(Reader::new(&bytes).item(), Ok(Item::Plain(value)));
@@ -388,7 +389,7 @@ mod tests {
         let found = unsafe { document(bytes.as_ptr()) };
         assert_eq!(found.map(<[u8]>::len), Some(bytes.len() - 4));
         // SAFETY: an unknown tag ends the walk.
-        assert!(unsafe { document(b"c\0\0\0\0".as_ptr()) }.is_none());
+        assert!(unsafe { document(b"c\0\0\0\0"[..].as_ptr()) }.is_none());
     }
 
     #[test]

@@ -11,8 +11,10 @@ const PLACES: usize = 256;
 
 /// A thing per set of columns. Entries keep their columns alive, so that an address never means two sets.
 pub struct Memo<T> {
-    entries: Mutex<Vec<Option<(Arc<Columns>, T)>>>,
+    entries: Mutex<Vec<Option<Entry<T>>>>,
 }
+
+type Entry<T> = (Arc<Columns>, T);
 
 impl<T: Copy> Memo<T> {
     /// Nothing remembered yet.

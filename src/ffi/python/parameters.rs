@@ -196,11 +196,11 @@ fn integer<'a>(interpreter: &Interpreter, object: Object<'a>, place: Place<'_>) 
 
 #[inline]
 fn text<'a>(interpreter: &Interpreter, object: Object<'a>, place: Place<'_>) -> Outcome<ValueRef<'a>> {
-    object.as_utf8().map(ValueRef::Text).map_err(|raised| {
+    let utf8 = object.as_utf8().map_err(|_| {
         object.python().clear();
-        interpreter.bad_parameter(object, place);
-        raised
-    })
+        interpreter.bad_parameter(object, place)
+    })?;
+    Ok(ValueRef::Text(utf8))
 }
 
 fn name<'a>(interpreter: &Interpreter, key: Object<'a>) -> Outcome<&'a str> {
