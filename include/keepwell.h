@@ -320,7 +320,7 @@ typedef uint64_t kw_statement;
 
 /**
  * Called on the calling thread about every 20 ms while a call waits or runs long; non-zero cancels the call.
- * It must not use the transaction, connection or rows of that call, and must not unwind.
+ * It must not use the transaction, connection or rows of that call, nor write to its store, and must not unwind.
  */
 typedef int32_t (*kw_tick)(void *context);
 
@@ -1027,9 +1027,11 @@ kw_status kw_tx_commit(kw_tx tx,
                        struct kw_error *err);
 
 /**
- * Rolls a transaction or savepoint back. The handle is gone in any case; rolling back what has ended is harmless.
+ * Rolls a transaction or savepoint back. Rolling back what has ended is harmless. The handle is gone, unless another thread is in a call
+ * on the transaction at this moment (`KW_MISUSE`): roll back again when that has returned.
  */
-kw_status kw_tx_rollback(kw_tx tx, struct kw_error *err);
+kw_status kw_tx_rollback(kw_tx tx,
+                         struct kw_error *err);
 
 /**
  * Pins one connection of a store: the writer, or with `KW_OPTION_READ_ONLY` a reader. On it settings, ATTACH, temporary objects and
@@ -1042,7 +1044,7 @@ kw_status kw_conn_acquire(kw_target store,
 
 /**
  * Gives a pinned connection back; what is open on it is rolled back, and a connection whose settings were changed is discarded.
- * Harmless for one that went back already.
+ * Harmless for one that went back already. `KW_MISUSE` while another thread is in a call on it: release it again when that has returned.
  */
 kw_status kw_conn_release(kw_conn conn);
 

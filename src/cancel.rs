@@ -130,7 +130,7 @@ impl<'a> Op<'a> {
 
     /// Fails when the operation has to stop already.
     pub fn check(&self, what: &str) -> Result<()> {
-        match if self.token.is_some() || self.deadline.is_some() { self.poll() } else { None } {
+        match if self.is_watched() { self.poll() } else { None } {
             Some(stop) => Err(self.stop_error(stop, what)),
             None => Ok(()),
         }
@@ -160,9 +160,9 @@ impl CancelToken {
     /// # Errors
     /// [`Kind::TooBig`] when 65,536 tokens exist already: free those that are no longer needed.
     pub fn new() -> Result<Self> {
-        (0..CHUNKS)
-            .find_map(|index| claim(chunk(index), index))
-            .ok_or_else(|| Error::new(Kind::TooBig, format!("cancel token: all {} are in use; free the ones no longer needed", CHUNK * CHUNKS)))
+        (0..CHUNKS).find_map(|index| claim(chunk(index), index)).ok_or_else(|| {
+            Error::new(Kind::TooBig, format!("cancel token: all {} are in use; free the ones no longer needed", CHUNK * CHUNKS))
+        })
     }
 
     /// The token as a number for the C ABI.

@@ -24,9 +24,7 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 
 pub use keys::{Key, KEYS};
-pub use sections::{
-    AutoVacuum, Cache, Driver, JournalMode, Metrics, Options, Pool, Query, SecureDelete, Synchronous, TempStore,
-};
+pub use sections::{AutoVacuum, Cache, Driver, JournalMode, Metrics, Options, Pool, Query, SecureDelete, Synchronous, TempStore};
 pub use uri::{DataSource, Mode, Source};
 
 /// Everything a store can be told, as typed values.
@@ -77,8 +75,7 @@ impl Config {
     pub fn new() -> Self {
         let mut config = sections::BLANK;
         for key in KEYS.iter().filter(|key| !key.default().is_empty()) {
-            key.put(&mut config, key.default())
-                .expect("a test holds that every default is a value its own key accepts");
+            key.put(&mut config, key.default()).expect("a test holds that every default is a value its own key accepts");
         }
         config
     }

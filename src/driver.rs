@@ -38,6 +38,8 @@ pub enum Mode {
 pub enum Permit {
     /// Data and schema alone: the connection is shared, so nothing may change the connection itself or its transaction.
     Shared,
+    /// Also settings, attached databases and temporary objects, but no transactions by hand: keepwell has one open.
+    NoControl,
     /// Also settings, attached databases, temporary objects, and transactions by hand.
     Everything,
 }
@@ -158,8 +160,8 @@ pub trait Connection: Send {
     /// Ends the use of the statement. Harmless for a cursor that is finished already.
     fn finish(&mut self, cursor: Cursor);
 
-    /// Starts counting for [`Connection::changes`], so that an earlier statement's counts cannot pass for a later one's.
-    fn count_from_here(&mut self);
+    /// Starts counting for [`Connection::changes`], so that an earlier statement's counts cannot pass for this one's.
+    fn count_from_here(&mut self, cursor: Cursor) -> Result<()>;
 
     /// The rows that the statement run last changed, if it is one that counts them.
     fn changed_rows(&self) -> i64;

@@ -282,13 +282,9 @@ impl Error {
             Kind::Permission => "42501",
             Kind::Unsupported | Kind::NeedsWriter => "0A000",
             Kind::Io | Kind::Corrupt => "58030",
-            Kind::Engine
-            | Kind::Misuse
-            | Kind::InvalidHandle
-            | Kind::Panic
-            | Kind::Config
-            | Kind::AlreadyInitialized
-            | Kind::Abi => "HY000",
+            Kind::Engine | Kind::Misuse | Kind::InvalidHandle | Kind::Panic | Kind::Config | Kind::AlreadyInitialized | Kind::Abi => {
+                "HY000"
+            }
         }
     }
 }

@@ -30,9 +30,11 @@ pub fn first_batch(
 
 /// Runs one statement to its end and says what it changed. Rows that it returns are dropped.
 pub fn execute(connection: &mut dyn Connection, cursor: Cursor, params: Params<'_>, op: &Op<'_>, batch: &mut Batch) -> Result<Changes> {
+    connection.count_from_here(cursor)?;
     let result = connection.bind(cursor, params, true).and_then(|()| run_out(connection, cursor, op, batch));
     connection.finish(cursor);
-    result.map(|()| connection.changes())
+    let changes = connection.changes();
+    result.map(|()| changes)
 }
 
 fn run_out(connection: &mut dyn Connection, cursor: Cursor, op: &Op<'_>, batch: &mut Batch) -> Result<()> {
@@ -80,15 +82,22 @@ impl<'a> Matrix<'a> {
 }
 
 /// Runs one statement for each row of parameters. The caller has opened a transaction or savepoint around it.
-pub fn execute_many(connection: &mut dyn Connection, cursor: Cursor, matrix: Matrix<'_>, op: &Op<'_>, batch: &mut Batch) -> Result<Changes> {
+pub fn execute_many(
+    connection: &mut dyn Connection,
+    cursor: Cursor,
+    matrix: Matrix<'_>,
+    op: &Op<'_>,
+    batch: &mut Batch,
+) -> Result<Changes> {
+    connection.count_from_here(cursor)?;
     let result = each_row(connection, cursor, matrix, op, batch);
     connection.finish(cursor);
-    result
+    let Changes { last_insert_id, .. } = connection.changes();
+    result.map(|sum| Changes { last_insert_id, rows_affected: if connection.has_changed() { sum } else { 0 } })
 }
 
-fn each_row(connection: &mut dyn Connection, cursor: Cursor, matrix: Matrix<'_>, op: &Op<'_>, batch: &mut Batch) -> Result<Changes> {
+fn each_row(connection: &mut dyn Connection, cursor: Cursor, matrix: Matrix<'_>, op: &Op<'_>, batch: &mut Batch) -> Result<i64> {
     let mut sum = 0;
-    connection.count_from_here();
     for index in 0..matrix.rows {
         if index % 256 == 255 {
             op.check("execute_many")?;
@@ -97,10 +106,7 @@ fn each_row(connection: &mut dyn Connection, cursor: Cursor, matrix: Matrix<'_>,
         row.map_err(|error| error.context(format!("row {index}")))?;
         sum += connection.changed_rows();
     }
-    let Changes { last_insert_id, rows_affected } = connection.changes();
-    // The last count is 0 for a statement that is none that counts: then the others are left over from one before.
-    let counts = rows_affected != 0 || connection.has_changed();
-    Ok(Changes { last_insert_id, rows_affected: if counts { sum } else { 0 } })
+    Ok(sum)
 }
 
 /// Where a script runs: alone on its connection, or inside somebody's transaction.
@@ -120,7 +126,6 @@ pub enum Setting {
 /// and an error undoes it. A script that has BEGIN of its own decides itself from there on.
 pub fn script(connection: &mut dyn Connection, sql: &str, setting: Setting, op: &Op<'_>, batch: &mut Batch) -> Result<Changes> {
     let mut run = Script { connection, setting, own: false, sum: Changes::default(), op, batch };
-    run.connection.count_from_here();
     let result = run.statements(sql).and_then(|()| run.end());
     let sum = run.sum;
     match result {
@@ -159,13 +164,16 @@ impl Script<'_, '_> {
 
     fn statement(&mut self, cursor: Cursor) -> Result<()> {
         let plan = self.connection.plan(cursor)?.clone();
-        let result = without_parameters(&plan).and_then(|()| self.surround(&plan)).and_then(|()| run_out(self.connection, cursor, self.op, self.batch));
+        let ready = without_parameters(&plan).and_then(|()| self.surround(&plan));
+        let result = ready.and_then(|()| {
+            self.connection.count_from_here(cursor)?;
+            run_out(self.connection, cursor, self.op, self.batch)
+        });
         self.connection.finish(cursor);
-        result?;
         let changes = self.connection.changes();
+        result?;
         self.sum.rows_affected += changes.rows_affected;
         self.sum.last_insert_id = if changes.last_insert_id == 0 { self.sum.last_insert_id } else { changes.last_insert_id };
-        self.connection.count_from_here();
         Ok(())
     }
 
@@ -176,6 +184,10 @@ impl Script<'_, '_> {
             return Ok(());
         }
         let footprint = &plan.footprint;
+        if footprint.control && !footprint.begins && self.own {
+            let message = "script: COMMIT and ROLLBACK need a BEGIN of the script's own; without one the whole script is one transaction";
+            return Err(Error::new(Kind::Misuse, message));
+        }
         if footprint.control || footprint.session || footprint.outside_transaction {
             return self.close();
         }

@@ -13,6 +13,12 @@ pub struct Footprint {
     pub read_only: bool,
     /// Whether it begins, ends or marks a transaction (`BEGIN`, `COMMIT`, `SAVEPOINT`, …).
     pub control: bool,
+    /// Whether it begins a transaction or marks a savepoint; the other control statements end one.
+    pub begins: bool,
+    /// Whether it inserts, updates or deletes rows, so that the engine's count of changed rows is about it.
+    pub counts_rows: bool,
+    /// Whether it calls `last_insert_rowid()`, or a trigger of it does.
+    pub reads_last_insert: bool,
     /// Whether it can not run inside a transaction (`VACUUM`).
     pub outside_transaction: bool,
     /// Whether it changes the connection itself: a setting, an attached database, a temporary object.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use lru::LruCache;
 use crate::sync::Mutex;
+use lru::LruCache;
 
 use crate::driver::{Plan, Role};
 

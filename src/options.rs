@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cancel::{CancelToken, Caller};
+use crate::cancel::{Caller, CancelToken};
 
 /// How long a call may take: queue, locks of other processes, execution and retries together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

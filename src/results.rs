@@ -40,7 +40,7 @@ impl Rest {
 
 impl Drop for Rest {
     fn drop(&mut self) {
-        let _ = self.session.finish(self.cursor);
+        self.session.finish(self.cursor);
     }
 }
 

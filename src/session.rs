@@ -1,11 +1,12 @@
 //! A connection on loan to a handle: a transaction, a pinned connection, or the rest of a large result.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use crate::sync::{Mutex, MutexGuard};
 
 use crate::cancel::Op;
-use crate::driver::{Changes, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan, Role};
+use crate::driver::{Changes, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan};
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::exec::{self, Matrix, Setting};
 use crate::pool::{Lease, Pool};
@@ -16,6 +17,9 @@ use crate::value::Params;
 /// Used by one thread at a time; a second one at the same moment gets [`Kind::Misuse`] instead of waiting.
 pub struct Session {
     body: Mutex<Body>,
+    /// Results that were closed while a call of another thread was under way; the next call ends them.
+    orphans: Mutex<Vec<Cursor>>,
+    orphaned: AtomicBool,
 }
 
 struct Body {
@@ -38,17 +42,17 @@ pub struct Use {
 
 impl Session {
     /// A session whose transaction is begun; with the number of its outermost level.
-    pub fn transaction(mut lease: Lease<Arc<Pool>>, mode: Mode, op: &Op<'_>) -> Result<(Arc<Session>, LevelId)> {
+    /// With `read_only` its connection has been told to refuse writes.
+    pub fn transaction(mut lease: Lease<Arc<Pool>>, mode: Mode, read_only: bool, op: &Op<'_>) -> Result<(Arc<Session>, LevelId)> {
         let mut levels = Levels::default();
         let id = levels.begin(lease.connection(), mode, op)?;
-        let read_only = lease.role() == Role::Reader;
         Ok((Session::new(lease, levels, false, read_only), id))
     }
 
     /// A connection for one user until it is released.
-    pub fn pinned(mut lease: Lease<Arc<Pool>>) -> Arc<Session> {
+    /// With `read_only` it has been told to refuse writes.
+    pub fn pinned(mut lease: Lease<Arc<Pool>>, read_only: bool) -> Arc<Session> {
         lease.connection().rest(true);
-        let read_only = lease.role() == Role::Reader;
         Session::new(lease, Levels::default(), true, read_only)
     }
 
@@ -58,13 +62,24 @@ impl Session {
     }
 
     fn new(lease: Lease<Arc<Pool>>, levels: Levels, pinned: bool, read_only: bool) -> Arc<Session> {
-        Arc::new(Session { body: Mutex::new(Body { lease: Some(lease), levels, pinned, read_only }) })
+        let body = Mutex::new(Body { lease: Some(lease), levels, pinned, read_only });
+        Arc::new(Session { body, orphans: Mutex::default(), orphaned: AtomicBool::new(false) })
     }
 
     fn enter(&self) -> Result<MutexGuard<'_, Body>> {
-        self.body.try_lock().ok_or_else(|| {
-            Error::new(Kind::Misuse, "another thread is using this transaction, connection or result at this moment; use each by one thread at a time")
-        })
+        let mut body = self.body.try_lock().ok_or_else(|| {
+            Error::new(
+                Kind::Misuse,
+                "another thread is using this transaction, connection or result at this moment; use each by one thread at a time",
+            )
+        })?;
+        if self.orphaned.swap(false, Ordering::AcqRel) {
+            let orphans = std::mem::take(&mut *self.orphans.lock());
+            if let Some(lease) = &mut body.lease {
+                orphans.into_iter().for_each(|cursor| lease.connection().finish(cursor));
+            }
+        }
+        Ok(body)
     }
 
     /// Opens a transaction on a pinned connection, or a savepoint inside a transaction.
@@ -75,6 +90,11 @@ impl Session {
         let lease = open(lease)?;
         lease.holder().adopt();
         levels.begin(lease.connection(), mode, op)
+    }
+
+    /// Whether everything on this session is read-only.
+    pub fn is_read_only(&self) -> Result<bool> {
+        Ok(self.enter()?.read_only)
     }
 
     /// Commits a level. The connection goes back when it was the outermost of a transaction of its own.
@@ -133,10 +153,7 @@ impl Session {
     /// Runs a statement to its end.
     pub fn execute(&self, sql: &str, params: Params<'_>, usage: Use, op: &Op<'_>) -> Result<Changes> {
         let mut body = self.enter()?;
-        let result = body.run(sql, usage, |connection, batch, cursor| {
-            connection.count_from_here();
-            exec::execute(connection, cursor, params, op, batch)
-        });
+        let result = body.run(sql, usage, |connection, batch, cursor| exec::execute(connection, cursor, params, op, batch));
         body.after(result)
     }
 
@@ -185,8 +202,11 @@ impl Session {
     }
 
     /// Ends a result early. Harmless when it has ended.
-    pub fn finish(&self, cursor: Cursor) -> Result<()> {
-        let mut body = self.enter()?;
+    pub fn finish(&self, cursor: Cursor) {
+        let Ok(mut body) = self.enter() else {
+            self.orphans.lock().push(cursor);
+            return self.orphaned.store(true, Ordering::Release);
+        };
         let owned = body.is_stream();
         if let Some(lease) = &mut body.lease {
             lease.connection().finish(cursor);
@@ -194,7 +214,6 @@ impl Session {
         if owned {
             body.lease = None;
         }
-        Ok(())
     }
 
     /// Gives the connection back, rolling back what is open. Harmless when it went back before.
@@ -223,7 +242,9 @@ fn check(levels: &Levels, level: Option<LevelId>) -> Result<()> {
 }
 
 fn open(lease: &mut Option<Lease<Arc<Pool>>>) -> Result<&mut Lease<Arc<Pool>>> {
-    lease.as_mut().ok_or_else(|| Error::new(Kind::TxEnded, "its connection went back already: the transaction, connection or result has ended"))
+    lease
+        .as_mut()
+        .ok_or_else(|| Error::new(Kind::TxEnded, "its connection went back already: the transaction, connection or result has ended"))
 }
 
 impl Body {
@@ -292,7 +313,11 @@ impl Body {
     }
 
     fn permit(&self) -> Permit {
-        if self.pinned { Permit::Everything } else { Permit::Shared }
+        match (self.pinned, self.levels.is_open()) {
+            (false, _) => Permit::Shared,
+            (true, true) => Permit::NoControl,
+            (true, false) => Permit::Everything,
+        }
     }
 
     fn is_stream(&self) -> bool {

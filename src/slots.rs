@@ -71,11 +71,7 @@ impl<T> Slots<T> {
     /// Takes an idle thing (the latest that `prefers` likes, else the latest), or the right to make one, or waits in line.
     ///
     /// `patience` is asked before every sleep: how long to sleep at most, or the reason to give up. It is called without any lock.
-    pub fn take<E>(
-        &self,
-        prefers: impl Fn(&T) -> bool,
-        patience: impl FnMut() -> Result<Duration, E>,
-    ) -> Result<Taken<T>, Refusal<E>> {
+    pub fn take<E>(&self, prefers: impl Fn(&T) -> bool, patience: impl FnMut() -> Result<Duration, E>) -> Result<Taken<T>, Refusal<E>> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(Refusal::Closed);
@@ -98,11 +94,7 @@ impl<T> Slots<T> {
         state.take_now(prefers)
     }
 
-    fn wait_at<E>(
-        &self,
-        seat: &Arc<Seat<T>>,
-        mut patience: impl FnMut() -> Result<Duration, E>,
-    ) -> Result<Taken<T>, Refusal<E>> {
+    fn wait_at<E>(&self, seat: &Arc<Seat<T>>, mut patience: impl FnMut() -> Result<Duration, E>) -> Result<Taken<T>, Refusal<E>> {
         loop {
             let longest = match patience() {
                 Ok(longest) => longest,
@@ -151,13 +143,13 @@ impl<T> Slots<T> {
     /// holds the lock for long: `keep` runs inside it and must not wait.
     pub fn retain_idle(&self, mut keep: impl FnMut(&mut T) -> bool) -> Vec<T> {
         let mut state = self.state.lock();
-        let (kept, gone): (Vec<T>, Vec<T>) = std::mem::take(&mut state.idle)
-            .into_iter()
-            .map(|mut thing| (keep(&mut thing), thing))
-            .fold((Vec::new(), Vec::new()), |(mut kept, mut gone), (keeps, thing)| {
+        let (kept, gone): (Vec<T>, Vec<T>) = std::mem::take(&mut state.idle).into_iter().map(|mut thing| (keep(&mut thing), thing)).fold(
+            (Vec::new(), Vec::new()),
+            |(mut kept, mut gone), (keeps, thing)| {
                 if keeps { &mut kept } else { &mut gone }.push(thing);
                 (kept, gone)
-            });
+            },
+        );
         state.idle = kept;
         state.total -= gone.len();
         gone

@@ -249,7 +249,6 @@ impl Store {
         let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
         lease.note(cursor)?;
         let (connection, batch) = lease.parts();
-        connection.count_from_here();
         exec::execute(connection, cursor, params.into(), &op, batch)
     }
 
@@ -285,6 +284,8 @@ impl Store {
     pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
         let op = self.op(options)?;
         let bound = !options.unbound;
+        let mode = if self.read_only(options) { TxMode::ReadOnly } else { mode };
+        let read_only = mode == TxMode::ReadOnly;
         let (lease, mode) = match mode {
             TxMode::Write(mode) => (self.inner.pool.writer(&op, Purpose::Transaction, bound)?, mode),
             TxMode::ReadOnly => {
@@ -294,7 +295,7 @@ impl Store {
                 (lease, Mode::Deferred)
             }
         };
-        let (session, level) = Session::transaction(lease.into_owned(&self.inner.pool), mode, &op)?;
+        let (session, level) = Session::transaction(lease.into_owned(&self.inner.pool), mode, read_only, &op)?;
         Ok(Scope::new(self.clone(), self.remember(session), Some(level)))
     }
 
@@ -310,7 +311,7 @@ impl Store {
         } else {
             self.inner.pool.writer(&op, Purpose::Pinned, bound)?
         };
-        let session = Session::pinned(lease.into_owned(&self.inner.pool));
+        let session = Session::pinned(lease.into_owned(&self.inner.pool), self.read_only(options));
         Ok(Scope::new(self.clone(), self.remember(session), None))
     }
 
@@ -365,8 +366,14 @@ impl Store {
         let late = (!self.drained(patience)).then(|| self.inner.pool.report());
         if late.is_some() {
             self.inner.abort.store(true, Ordering::Release);
-            self.inner.sessions.lock().iter().filter_map(Weak::upgrade).for_each(|session| session.abandon());
-            self.drained(Duration::from_secs(1));
+            // A call under way ends by the abort; its session is given up once the call has returned.
+            let end = Instant::now() + Duration::from_secs(1);
+            loop {
+                self.inner.sessions.lock().iter().filter_map(Weak::upgrade).for_each(|session| session.abandon());
+                if self.drained(Duration::from_millis(5)) || Instant::now() >= end {
+                    break;
+                }
+            }
         }
         self.inner.driver.close();
         match late {

@@ -142,7 +142,10 @@ fn every_export_refuses_handles_that_are_stale_or_of_another_kind() {
         for (what, handle) in stale.chain(wrong).chain([("nonsense".to_string(), u64::MAX)]) {
             words[0] = handle;
             let status = library.call(&export.name, &words);
-            let closes = export.name.ends_with("_close") || export.name.ends_with("_free") || export.name.ends_with("_release") || export.name.ends_with("rollback");
+            let closes = export.name.ends_with("_close")
+                || export.name.ends_with("_free")
+                || export.name.ends_with("_release")
+                || export.name.ends_with("rollback");
             let fine = status == INVALID || (closes && what.starts_with("a stale") && status == OK) || (what == "nonsense" && status == 4);
             assert!(fine, "{} of {what} gave {status}", export.name);
         }

@@ -64,8 +64,7 @@ fn a_file_an_address_and_single_keys_make_one_configuration() {
     config.set("database.pool.max_lifetime", "1h").unwrap();
     config.validate().unwrap();
 
-    let expected =
-        Source::File { path: "/srv/other.db".into(), mode: Mode::ReadOnly, immutable: false, nolock: false, vfs: None };
+    let expected = Source::File { path: "/srv/other.db".into(), mode: Mode::ReadOnly, immutable: false, nolock: false, vfs: None };
     assert_eq!(config.source().unwrap(), &expected);
     assert_eq!(config.driver, Driver::Sqlite);
     assert_eq!((config.pool.max_open, config.pool.max_idle), (25, 5));
@@ -116,10 +115,7 @@ fn damaged_text_is_read_or_refused_but_never_panics() {
     for at in 0..=full.len() {
         let _ = Config::new().load_yaml(&full[..at]);
         let _ = Config::new().load_yaml(&full[at..]);
-        for byte in [
-            "\0", "\t", "\n", ":", " ", "-", "[", "{", "}", "\"", "'", "&", "*", "!", "%", "|", "?", "#", "é",
-            "\u{feff}",
-        ] {
+        for byte in ["\0", "\t", "\n", ":", " ", "-", "[", "{", "}", "\"", "'", "&", "*", "!", "%", "|", "?", "#", "é", "\u{feff}"] {
             let _ = Config::new().load_yaml(&format!("{}{byte}{}", &full[..at], &full[at..]));
             let _ = Config::new().load_yaml(&format!("{}{byte}{}", &full[..at], full.get(at + 1..).unwrap_or("")));
         }

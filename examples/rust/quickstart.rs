@@ -9,7 +9,11 @@ fn main() -> Result<()> {
     let path = std::env::temp_dir().join(format!("keepwell-quickstart-{}.db", std::process::id()));
     let store = Store::open_path(&path)?;
     let options = QueryOptions::default();
-    store.execute("CREATE TABLE IF NOT EXISTS track (id INTEGER PRIMARY KEY, title TEXT NOT NULL, seconds INTEGER)", Params::NONE, &options)?;
+    store.execute(
+        "CREATE TABLE IF NOT EXISTS track (id INTEGER PRIMARY KEY, title TEXT NOT NULL, seconds INTEGER)",
+        Params::NONE,
+        &options,
+    )?;
 
     let tx = store.begin(TxMode::Write(Mode::Immediate), &options)?;
     for (title, seconds) in [("Blue in Green", 337), ("So What", 565)] {

@@ -3,8 +3,7 @@
 use super::{Config, Driver, JournalMode, Source, Synchronous, KEYS};
 
 /// What to do while there is no data source.
-pub(super) const NO_SOURCE: &str =
-    "datasource is not set; name a file (file:app.db), or :memory: for a database in memory";
+pub(super) const NO_SOURCE: &str = "datasource is not set; name a file (file:app.db), or :memory: for a database in memory";
 
 /// The first thing that is wrong.
 pub(super) fn validate(config: &Config) -> Result<(), String> {
@@ -50,9 +49,7 @@ fn no_cleanup(config: &Config) -> Option<String> {
     let pool = &config.pool;
     let wanted = [("idle_timeout", pool.idle_timeout), ("max_lifetime", pool.max_lifetime)];
     let (name, _) = wanted.into_iter().find(|(_, time)| !time.is_zero())?;
-    pool.health_check_interval
-        .is_zero()
-        .then(|| format!("pool.{name} has no effect while pool.health_check_interval is 0"))
+    pool.health_check_interval.is_zero().then(|| format!("pool.{name} has no effect while pool.health_check_interval is 0"))
 }
 
 fn engine(config: &Config) -> Vec<String> {

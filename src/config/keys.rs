@@ -154,8 +154,7 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// Names of the sections: what stands before the dot, and what else may stand there.
-const SECTIONS: &[(&str, &[&str])] =
-    &[("pool", &[]), ("query", &[]), ("cache", &[]), ("metrics", &[]), ("options", &["sqlite"])];
+const SECTIONS: &[(&str, &[&str])] = &[("pool", &[]), ("query", &[]), ("cache", &[]), ("metrics", &[]), ("options", &["sqlite"])];
 
 /// The key that everything may be put under.
 pub(super) const ROOT: &str = "database";
@@ -230,9 +229,7 @@ impl Key {
             ValueKind::Source => text,
             _ => (self.translate)(text.trim()),
         };
-        self.kind
-            .put(config, value)
-            .map_err(|refusal| format!("{}: {} {refusal}; allowed: {}", self.name, quoted(text), self.allowed()))
+        self.kind.put(config, value).map_err(|refusal| format!("{}: {} {refusal}; allowed: {}", self.name, quoted(text), self.allowed()))
     }
 
     /// The value in `config` as text.

@@ -128,8 +128,7 @@ fn time(text: &str, unit: Unit, max: u128) -> Result<Duration, Refusal> {
 
 fn size(text: &str, unit: Unit, min: u64, max: u64) -> Result<u64, Refusal> {
     let wrong = || format!("is not a size (a number of {}, or with a unit: 64KiB, 64MiB, 64MB)", unit.0);
-    let value = quantity::parse(&text.to_ascii_lowercase(), quantity::SIZES, unit.1)
-        .ok_or_else(|| negative(text).unwrap_or_else(wrong))?;
+    let value = quantity::parse(&text.to_ascii_lowercase(), quantity::SIZES, unit.1).ok_or_else(|| negative(text).unwrap_or_else(wrong))?;
     u64::try_from(value).ok().filter(|value| (min..=max).contains(value)).ok_or_else(|| OUT_OF_RANGE.into())
 }
 

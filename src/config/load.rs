@@ -38,8 +38,7 @@ pub(super) fn read(path: &Path) -> Result<String> {
     if bytes.len() as u64 > LARGEST {
         return Err(wrong(Kind::Config, format!("is larger than {LARGEST} bytes, so it is no configuration")));
     }
-    String::from_utf8(bytes)
-        .map_err(|error| wrong(Kind::Encoding, format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to())))
+    String::from_utf8(bytes).map_err(|error| wrong(Kind::Encoding, format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to())))
 }
 
 /// A configuration that entries are put into, with the line of each key that was seen.

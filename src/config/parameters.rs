@@ -56,10 +56,7 @@ impl Parameters {
         };
         let Some(mode) = mode.filter(|_| !memory) else { return self.in_memory() };
         if (immutable || nolock) && mode != Mode::ReadOnly {
-            return Err(
-                "would write without locks, which corrupts the file; use mode=ro, or leave immutable and nolock out"
-                    .into(),
-            );
+            return Err("would write without locks, which corrupts the file; use mode=ro, or leave immutable and nolock out".into());
         }
         match self.vfs.as_deref() {
             Some("memdb") => Err("asks for a database in memory by vfs=memdb; write :memory:".into()),
@@ -79,10 +76,7 @@ impl Parameters {
     fn in_memory(&self) -> Result<Opening, Refusal> {
         let for_files = [&self.immutable, &self.nolock, &self.vfs];
         if for_files.into_iter().any(Option::is_some) || self.mode.as_deref() == Some("ro") {
-            return Err(
-                "is a database in memory, for which mode=ro, immutable, nolock and vfs make no sense; leave them out"
-                    .into(),
-            );
+            return Err("is a database in memory, for which mode=ro, immutable, nolock and vfs make no sense; leave them out".into());
         }
         Ok(Opening::Memory)
     }

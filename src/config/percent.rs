@@ -6,8 +6,7 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, String> {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         let byte = match byte {
-            b'%' => escape(rest.next(), rest.next())
-                .ok_or("has a % without two hexadecimal digits; write %25 for a % in the name")?,
+            b'%' => escape(rest.next(), rest.next()).ok_or("has a % without two hexadecimal digits; write %25 for a % in the name")?,
             _ => byte,
         };
         if byte == 0 {

@@ -16,15 +16,8 @@ pub(super) const TIMES: &[Unit] = &[
 ];
 
 /// Units of size, in bytes.
-pub(super) const SIZES: &[Unit] = &[
-    ("b", 1),
-    ("kb", 1_000),
-    ("mb", 1_000_000),
-    ("gb", 1_000_000_000),
-    ("kib", KIB),
-    ("mib", 1 << 20),
-    ("gib", 1 << 30),
-];
+pub(super) const SIZES: &[Unit] =
+    &[("b", 1), ("kb", 1_000), ("mb", 1_000_000), ("gb", 1_000_000_000), ("kib", KIB), ("mib", 1 << 20), ("gib", 1 << 30)];
 
 /// One millisecond in nanoseconds.
 pub(super) const MILLISECOND: u128 = 1_000_000;

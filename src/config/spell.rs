@@ -54,9 +54,7 @@ mod tests {
     #[test]
     fn a_typing_error_finds_the_word_and_nonsense_finds_none() {
         let words = ["wal", "delete", "truncate", "persist"];
-        for (wrong, right) in
-            [("wall", Some("wal")), ("trunkate", Some("truncate")), ("Detele", Some("delete")), ("qqq", None)]
-        {
+        for (wrong, right) in [("wall", Some("wal")), ("trunkate", Some("truncate")), ("Detele", Some("delete")), ("qqq", None)] {
             assert_eq!(nearest(wrong, words.into_iter()), right, "{wrong}");
         }
     }

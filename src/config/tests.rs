@@ -68,12 +68,9 @@ fn outside(key: &Key) -> Vec<String> {
     };
     match &key.kind {
         ValueKind::Flag(_) => nonsense(vec!["2".into(), "-1".into(), "y".into()]),
-        ValueKind::Count { min, max, .. } => nonsense(vec![
-            (i64::from(*min) - 1).to_string(),
-            (i64::from(*max) + 1).to_string(),
-            "1.5".into(),
-            "9".repeat(50),
-        ]),
+        ValueKind::Count { min, max, .. } => {
+            nonsense(vec![(i64::from(*min) - 1).to_string(), (i64::from(*max) + 1).to_string(), "1.5".into(), "9".repeat(50)])
+        }
         ValueKind::Time { max, .. } => {
             nonsense(vec!["-1".into(), "-1s".into(), format!("{}ns", max + 1), "5 parsecs".into(), "9".repeat(50)])
         }
@@ -280,11 +277,7 @@ fn messages_say_what_is_wrong_and_what_would_be_right() {
         ("max_opne", "1", r#"unknown key "max_opne"; did you mean "pool.max_open"?"#),
         ("cache.max_idle", "1", r#"unknown key "cache.max_idle"; did you mean "pool.max_idle"?"#),
         ("cache.colour", "1", r#"unknown key "cache.colour"; cache has: enabled, ttl, size, max_bytes"#),
-        (
-            "colour",
-            "1",
-            r#"unknown key "colour"; there are: driver, datasource, close_timeout, pool, query, cache, metrics, options"#,
-        ),
+        ("colour", "1", r#"unknown key "colour"; there are: driver, datasource, close_timeout, pool, query, cache, metrics, options"#),
         ("pool", "1", r#"pool is a section; set one of its keys, such as "pool.max_open""#),
     ];
     for (key, value, message) in cases {
@@ -295,8 +288,7 @@ fn messages_say_what_is_wrong_and_what_would_be_right() {
 #[test]
 fn a_message_stays_short_and_printable_whatever_it_is_about() {
     let long = "é\n".repeat(100_000);
-    for message in [refusal(&long, "1"), refusal("pool.max_open", &long), refusal("datasource", &format!("x://{long}"))]
-    {
+    for message in [refusal(&long, "1"), refusal("pool.max_open", &long), refusal("datasource", &format!("x://{long}"))] {
         assert!(message.len() < 500 && !message.contains('\n'), "{message}");
     }
 }
@@ -371,15 +363,9 @@ fn a_wrong_file_is_refused_as_a_whole_with_line_and_cure() {
         ("pool:\n  max_open: [5]", "line 2: pool.max_open takes one value, not a list"),
         ("pool:\n  max_open: {a: 5}", "line 2: pool.max_open takes one value, not a map"),
         ("pool:\n  max_open:", "line 2: pool.max_open takes one value, not nothing; leave the key out for its default"),
-        (
-            "pool:\n  min_idle: &x 5\n  max_open: *x",
-            "line 3: pool.max_open takes one value, not an alias; write the value out",
-        ),
+        ("pool:\n  min_idle: &x 5\n  max_open: *x", "line 3: pool.max_open takes one value, not an alias; write the value out"),
         ("pool:\n  max_idle: 1\n  max_open: 0", "line 3: pool.max_open: \"0\" is out of range; allowed: 1 to 1024"),
-        (
-            "pool:\n  max_idle: 1\n  max_opne: 5",
-            "line 3: unknown key \"pool.max_opne\"; did you mean \"pool.max_open\"?",
-        ),
+        ("pool:\n  max_idle: 1\n  max_opne: 5", "line 3: unknown key \"pool.max_opne\"; did you mean \"pool.max_open\"?"),
         ("databse:\n  driver: sqlite3", "line 1: unknown key \"databse\"; did you mean \"database\"?"),
         ("driver: sqlite3\ndriver: sqlite3", "line 2: driver is given twice; the first time on line 1"),
         ("pool:\n  max_open: 5\nMaxOpenConns: 6", "line 3: pool.max_open is given twice; the first time on line 2"),
@@ -442,11 +428,7 @@ fn fewer_connections_than_idle_ones_is_no_error() {
 fn what_is_probably_not_meant_is_a_warning() {
     let cases = [
         ("synchronous", "off", "options.synchronous = off: a power failure can corrupt the database"),
-        (
-            "journal_mode",
-            "delete",
-            "options.journal_mode = delete: readers and the writer block each other; wal avoids it",
-        ),
+        ("journal_mode", "delete", "options.journal_mode = delete: readers and the writer block each other; wal avoids it"),
     ];
     for (key, value, warning) in cases {
         let mut config = Config::new();

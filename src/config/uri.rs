@@ -62,8 +62,7 @@ impl DataSource {
     /// # Errors
     /// [`Kind::Config`] with the cure for everything else; an unknown parameter names the nearest right one.
     pub fn parse(text: &str) -> Result<DataSource> {
-        DataSource::read(text)
-            .map_err(|refusal| Error::new(Kind::Config, format!("datasource: {} {refusal}", quoted(text))))
+        DataSource::read(text).map_err(|refusal| Error::new(Kind::Config, format!("datasource: {} {refusal}", quoted(text))))
     }
 
     /// As [`DataSource::parse`], with half an error sentence.
@@ -174,9 +173,7 @@ fn uri(rest: &str) -> Result<(Source, Vec<String>), Refusal> {
         Opening::File { .. } if path.is_empty() => {
             return Err("names no file; write file:app.db, or :memory: for a database in memory".into())
         }
-        Opening::File { mode, immutable, nolock, vfs } => {
-            Source::File { path: path_from(path)?, mode, immutable, nolock, vfs }
-        }
+        Opening::File { mode, immutable, nolock, vfs } => Source::File { path: path_from(path)?, mode, immutable, nolock, vfs },
     };
     Ok((source, warnings))
 }
@@ -187,10 +184,7 @@ fn strip_authority(path: &str) -> Result<&str, Refusal> {
     if host.is_empty() || host.eq_ignore_ascii_case("localhost") {
         return Ok(path);
     }
-    Err(format!(
-        "names the host {}; write file:{host}{path} for a relative path, file:///… for a full one",
-        quoted(host)
-    ))
+    Err(format!("names the host {}; write file:{host}{path} for a relative path, file:///… for a full one", quoted(host)))
 }
 
 #[cfg(unix)]

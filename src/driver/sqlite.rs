@@ -4,6 +4,7 @@ mod bind;
 mod connection;
 mod convert;
 mod fork;
+mod plan;
 mod raw;
 mod sentinel;
 mod snapshot;
@@ -80,6 +81,8 @@ pub struct SqliteDriver {
     target: String,
     wal: bool,
     abort: Arc<AtomicBool>,
+    /// Device and inode of the file when it was opened.
+    identity: Option<(u64, u64)>,
     /// `None` once closed.
     shared: Mutex<Option<Arc<Shared>>>,
 }
@@ -97,11 +100,13 @@ impl SqliteDriver {
             Place::File { path, .. } => path.display().to_string(),
             Place::Memory => ":memory:".to_string(),
         };
-        let mut driver = SqliteDriver { target: String::new(), name, settings, wal: false, abort, shared: Mutex::new(None) };
+        let mut driver =
+            SqliteDriver { target: String::new(), name, settings, wal: false, abort, identity: None, shared: Mutex::new(None) };
         driver.target = driver.choose_target()?;
         let (anchor, mode) = driver.open_anchor(op).map_err(|error| driver.explain(error))?;
         let immutable = matches!(driver.settings.place, Place::File { immutable: true, .. });
         driver.wal = mode == "wal" && !immutable;
+        driver.identity = driver.file_identity();
         let keep_snapshots = driver.settings.keep_snapshots && driver.wal;
         *driver.shared.lock() = Some(Arc::new(Shared {
             sentinel: Arc::new(Sentinel::new(anchor, driver.wal)),
@@ -198,6 +203,32 @@ impl SqliteDriver {
         matches!(&self.settings.place, Place::File { access, immutable: false, .. } if *access != Access::ReadOnly)
     }
 
+    #[cfg(unix)]
+    fn file_identity(&self) -> Option<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt;
+        match &self.settings.place {
+            Place::File { path, .. } => std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino())),
+            Place::Memory => None,
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn file_identity(&self) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// Fails when the path no longer leads to the file that the store has open.
+    fn check_identity(&self) -> Result<()> {
+        if self.file_identity() == self.identity {
+            return Ok(());
+        }
+        let message = format!(
+            "{}: the file was removed, moved or replaced while the store has it open; close the store and open it again",
+            self.name
+        );
+        Err(Error::new(Kind::Io, message).with_retry(crate::error::Retry::No))
+    }
+
     /// Adds what people most often overlook to an error of opening.
     fn explain(&self, error: Error) -> Error {
         let Place::File { path, access, .. } = &self.settings.place else { return error };
@@ -220,6 +251,7 @@ impl Driver for SqliteDriver {
     fn connect(&self, role: Role, op: &Op<'_>) -> Result<Box<dyn Connection>> {
         let shared = self.shared.lock().clone();
         let shared = shared.ok_or_else(|| Error::new(Kind::Closed, format!("{}: the store is closed", self.name)))?;
+        self.check_identity()?;
         let mut raw = Raw::new(self.open_raw()?, self.abort.clone(), self.settings.busy_timeout);
         raw.watched(op, |raw| {
             let connection = raw.connection();

@@ -138,5 +138,9 @@ impl Call {
 }
 
 fn first<T: Default + PartialEq>(a: T, b: T) -> T {
-    if a == T::default() { b } else { a }
+    if a == T::default() {
+        b
+    } else {
+        a
+    }
 }

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use crate::sync::Mutex;
 
+use super::rows::Reader;
 use super::target::Target;
 use super::text::Lent;
-use super::rows::Reader;
 use crate::cancel::CancelToken;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
@@ -118,7 +118,8 @@ pub fn insert(object: Object) -> Result<u64> {
     let slot = match shard.free.pop() {
         Some(slot) => slot,
         None if shard.slots.len() < SLOTS => {
-            shard.slots.push(Slot { generation: 1, object: None });
+            // The age's higher bits are not in the handle; they set generations of distant relatives apart.
+            shard.slots.push(Slot { generation: 1 + (process::age() >> 4 << 24), object: None });
             shard.slots.len() as u32 - 1
         }
         None => return Err(Error::new(Kind::TooBig, "a million handles are open: close rows and transactions that are no longer needed")),

@@ -88,9 +88,8 @@ pub unsafe extern "C" fn kw_query(
         }
         let request = Request { target, sql, sql_len, params, count: param_count, options, names: param_count };
         // SAFETY: the caller keeps the promises of the header.
-        let reader = unsafe {
-            request.run(|on, sql, params, options, call| Reader::new(on.query(sql, params.once(), options)?, on.store(), call))?
-        };
+        let reader =
+            unsafe { request.run(|on, sql, params, options, call| Reader::new(on.query(sql, params.once(), options)?, on.store(), call))? };
         let handle = reader.into_handle()?;
         // SAFETY: as above.
         unsafe { give(rows, handle, "rows")? };
@@ -123,7 +122,8 @@ pub unsafe extern "C" fn kw_query_into(
             let space = super::rows::Space::new(buffer, buffer_size)?;
             let fetch = request.run(|on, sql, params, options, call| {
                 let with_names = call.has(KW_OPTION_COLUMN_NAMES);
-                let (filled, rest) = on.query_first(sql, params.once(), options, |columns, batch| Filled::first(space, columns, batch, with_names))?;
+                let (filled, rest) =
+                    on.query_first(sql, params.once(), options, |columns, batch| Filled::first(space, columns, batch, with_names))?;
                 filled.finish(rest, on.store(), call)
             })?;
             out.write(fetch);

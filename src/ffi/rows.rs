@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::sync::Mutex;
 
+use super::call::{Call, Tick};
 use super::guard::guard;
 use super::handle::{self, Kinds, Object};
-use super::call::{Call, Tick};
 use super::text::{give, null, Lent, Out};
 use super::types::*;
-use crate::cancel::{CancelToken, Caller, Op};
+use crate::cancel::{Caller, CancelToken, Op};
 use crate::error::{Error, Kind, Result};
 use crate::results::{Rest, Rows};
 use crate::rows::{Batch, Cell, Columns};
@@ -38,7 +38,16 @@ impl Reader {
     pub fn new(rows: Rows, store: &Store, call: &Call) -> Result<Reader> {
         let options = call.options()?;
         let timeout = store.timeout(&options);
-        Ok(Reader { rows, given: 0, stepping: false, ended: false, timeout, cancel: options.cancel, tick: call.tick(), lent: Lent::default() })
+        Ok(Reader {
+            rows,
+            given: 0,
+            stepping: false,
+            ended: false,
+            timeout,
+            cancel: options.cancel,
+            tick: call.tick(),
+            lent: Lent::default(),
+        })
     }
 
     /// Puts the reader into the table of handles.
@@ -187,15 +196,25 @@ fn fill(space: Space, header: Option<&Batch>, batch: &Batch, from: usize) -> (us
     let head = header.map_or(0, |h| h.byte_len());
     let head_rows = usize::from(header.is_some());
     let start = offset(batch, from);
-    let size = |to: usize| (head_rows + to - from) * width * size_of::<Cell>() + head + offset(batch, to) - start;
+    let row_cells = width * size_of::<Cell>();
+    let whole = (head_rows + batch.rows() - from) * row_cells + head + batch.byte_len() - start;
     let mut end = batch.rows();
-    if size(end) > space.size {
+    if whole > space.size {
+        let mut size = head_rows * row_cells + head;
         end = from;
-        while end < batch.rows() && size(end + 1) <= space.size {
-            end += 1;
+        for row in from..batch.rows() {
+            let cells = &batch.cells()[row * width..(row + 1) * width];
+            let needed = size + row_cells + cells.iter().filter(|c| c.has_bytes()).map(|c| c.length() as usize + 1).sum::<usize>();
+            if needed > space.size {
+                if row == from {
+                    return (0, needed);
+                }
+                break;
+            }
+            (size, end) = (needed, row + 1);
         }
-        if end == from && (from < batch.rows() || size(from) > space.size) {
-            return (0, size((from + 1).min(batch.rows())));
+        if end == from {
+            return (0, whole);
         }
     }
     let rows = head_rows + end - from;
@@ -232,14 +251,26 @@ pub unsafe extern "C" fn kw_rows_column_count(rows: kw_rows, out: *mut u32, err:
 
 /// The name of a column, counted from 0, followed by a NUL. Borrowed until the rows are closed.
 #[no_mangle]
-pub unsafe extern "C" fn kw_rows_column_name(rows: kw_rows, index: u32, name: *mut *const c_char, len: *mut usize, err: *mut kw_error) -> kw_status {
+pub unsafe extern "C" fn kw_rows_column_name(
+    rows: kw_rows,
+    index: u32,
+    name: *mut *const c_char,
+    len: *mut usize,
+    err: *mut kw_error,
+) -> kw_status {
     // SAFETY: the caller keeps the promises of the header.
     guard(err, || unsafe { column_text(rows, index, 0, name, len, |columns, i| columns.names.get(i).map(|n| Some(n.as_str()))) })
 }
 
 /// The declared type of a column that is a plain table column, followed by a NUL, else NULL and 0. Borrowed until the rows are closed.
 #[no_mangle]
-pub unsafe extern "C" fn kw_rows_column_decltype(rows: kw_rows, index: u32, name: *mut *const c_char, len: *mut usize, err: *mut kw_error) -> kw_status {
+pub unsafe extern "C" fn kw_rows_column_decltype(
+    rows: kw_rows,
+    index: u32,
+    name: *mut *const c_char,
+    len: *mut usize,
+    err: *mut kw_error,
+) -> kw_status {
     // SAFETY: the caller keeps the promises of the header.
     guard(err, || unsafe { column_text(rows, index, 1, name, len, |columns, i| columns.decltypes.get(i).map(Option::as_deref)) })
 }
@@ -294,7 +325,13 @@ pub unsafe extern "C" fn kw_rows_next_batch(rows: kw_rows, out: *mut kw_batch, e
 /// Copies the next rows into the caller's memory, as `kw_query_into` does. `out->more` is `rows` again until the end; then it is 0 and the
 /// handle is closed.
 #[no_mangle]
-pub unsafe extern "C" fn kw_rows_fetch_into(rows: kw_rows, buffer: *mut c_void, buffer_size: usize, out: *mut kw_fetch, err: *mut kw_error) -> kw_status {
+pub unsafe extern "C" fn kw_rows_fetch_into(
+    rows: kw_rows,
+    buffer: *mut c_void,
+    buffer_size: usize,
+    out: *mut kw_fetch,
+    err: *mut kw_error,
+) -> kw_status {
     guard(err, || {
         // SAFETY: the caller keeps the promises of the header.
         let (out, space) = unsafe { (Out::new(out, "out")?, Space::new(buffer, buffer_size)?) };
@@ -384,7 +421,13 @@ pub unsafe extern "C" fn kw_rows_double(rows: kw_rows, column: u32, out: *mut f6
 /// A text cell of the current row, followed by a NUL; NULL and 0 for a NULL cell. `KW_TYPE` for any other cell.
 /// Borrowed until the next call on the rows.
 #[no_mangle]
-pub unsafe extern "C" fn kw_rows_text(rows: kw_rows, column: u32, text: *mut *const c_char, len: *mut usize, err: *mut kw_error) -> kw_status {
+pub unsafe extern "C" fn kw_rows_text(
+    rows: kw_rows,
+    column: u32,
+    text: *mut *const c_char,
+    len: *mut usize,
+    err: *mut kw_error,
+) -> kw_status {
     // SAFETY: the caller keeps the promises of the header.
     guard(err, || unsafe { bytes_of(rows, column, text.cast(), len, "text", |cell| matches!(cell, ValueRef::Text(_))) })
 }
@@ -392,7 +435,13 @@ pub unsafe extern "C" fn kw_rows_text(rows: kw_rows, column: u32, text: *mut *co
 /// A blob cell of the current row, or the bytes of a text one; NULL and 0 for a NULL cell. `KW_TYPE` for any other cell.
 /// Borrowed until the next call on the rows.
 #[no_mangle]
-pub unsafe extern "C" fn kw_rows_blob(rows: kw_rows, column: u32, data: *mut *const c_void, len: *mut usize, err: *mut kw_error) -> kw_status {
+pub unsafe extern "C" fn kw_rows_blob(
+    rows: kw_rows,
+    column: u32,
+    data: *mut *const c_void,
+    len: *mut usize,
+    err: *mut kw_error,
+) -> kw_status {
     // SAFETY: the caller keeps the promises of the header.
     guard(err, || unsafe { bytes_of(rows, column, data, len, "a blob", |_| true) })
 }

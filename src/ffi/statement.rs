@@ -3,9 +3,9 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
+use super::call::Call;
 use super::guard::guard;
 use super::handle::{self, Kinds, Object};
-use super::call::Call;
 use super::target::on_target;
 use super::text::{give, text, Lent, Out};
 use super::types::*;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::call::Call;
 use super::guard::guard;
 use super::handle::{self, Kinds, Object};
-use super::call::Call;
 use super::target::{find_target, on_target};
 use super::text::{give, null};
 use super::types::*;
@@ -17,7 +17,13 @@ use crate::store::{Scope, TxMode};
 /// The transaction holds its connection until it ends. Blocks while the writer is in use or another process holds the lock, up to the
 /// timeout, which covers the beginning alone. Errors: `KW_TIMEOUT`, `KW_EXHAUSTED`, `KW_SELF_DEADLOCK`, `KW_BUSY`, `KW_READ_ONLY`, ….
 #[no_mangle]
-pub unsafe extern "C" fn kw_tx_begin(target: kw_target, mode: i32, options: *const kw_options, out: *mut kw_tx, err: *mut kw_error) -> kw_status {
+pub unsafe extern "C" fn kw_tx_begin(
+    target: kw_target,
+    mode: i32,
+    options: *const kw_options,
+    out: *mut kw_tx,
+    err: *mut kw_error,
+) -> kw_status {
     guard(err, || {
         if out.is_null() {
             return Err(null("out"));
@@ -38,7 +44,9 @@ fn mode_of(mode: i32) -> Result<TxMode> {
         KW_TX_DEFERRED => TxMode::Write(Mode::Deferred),
         KW_TX_EXCLUSIVE => TxMode::Write(Mode::Exclusive),
         KW_TX_READ_ONLY => TxMode::ReadOnly,
-        other => return Err(Error::new(Kind::Misuse, format!("transaction: there is no mode {other}; KW_TX_DEFAULT to KW_TX_READ_ONLY are"))),
+        other => {
+            return Err(Error::new(Kind::Misuse, format!("transaction: there is no mode {other}; KW_TX_DEFAULT to KW_TX_READ_ONLY are")))
+        }
     })
 }
 
@@ -58,24 +66,37 @@ pub unsafe extern "C" fn kw_tx_commit(tx: kw_tx, err: *mut kw_error) -> kw_statu
     })
 }
 
-/// Rolls a transaction or savepoint back. The handle is gone in any case; rolling back what has ended is harmless.
+/// Rolls a transaction or savepoint back. Rolling back what has ended is harmless. The handle is gone, unless another thread is in a call
+/// on the transaction at this moment (`KW_MISUSE`): roll back again when that has returned.
 #[no_mangle]
 pub unsafe extern "C" fn kw_tx_rollback(tx: kw_tx, err: *mut kw_error) -> kw_status {
     guard(err, || {
         if handle::kind_of(tx) == Kinds::Scope as u64 {
             refuse_pinned(tx)?;
         }
-        let Some(Object::Scope(scope)) = handle::take(tx, Kinds::Scope)? else { return Ok(KW_OK) };
-        match scope.undo() {
-            Err(error) if error.kind() == Kind::TxEnded => Ok(KW_OK),
-            other => other.map(|()| KW_OK),
+        let result = match handle::find_scope(tx) {
+            Ok(scope) => scope.undo(),
+            Err(error) if error.kind() == Kind::InvalidHandle => Ok(()),
+            Err(error) => return Err(error),
+        };
+        match result {
+            Err(error) if error.kind() == Kind::Misuse => return Err(error),
+            Err(error) if error.kind() != Kind::TxEnded => {
+                handle::take(tx, Kinds::Scope)?;
+                return Err(error);
+            }
+            _ => {}
         }
+        handle::take(tx, Kinds::Scope)?;
+        Ok(KW_OK)
     })
 }
 
 fn refuse_pinned(tx: kw_tx) -> Result<()> {
     match handle::find_scope(tx) {
-        Ok(scope) if scope.is_pinned() => Err(Error::new(Kind::Misuse, "this is a pinned connection, not a transaction: release it with kw_conn_release")),
+        Ok(scope) if scope.is_pinned() => {
+            Err(Error::new(Kind::Misuse, "this is a pinned connection, not a transaction: release it with kw_conn_release"))
+        }
         _ => Ok(()),
     }
 }
@@ -98,7 +119,7 @@ pub unsafe extern "C" fn kw_conn_acquire(store: kw_target, options: *const kw_op
 }
 
 /// Gives a pinned connection back; what is open on it is rolled back, and a connection whose settings were changed is discarded.
-/// Harmless for one that went back already.
+/// Harmless for one that went back already. `KW_MISUSE` while another thread is in a call on it: release it again when that has returned.
 #[no_mangle]
 pub unsafe extern "C" fn kw_conn_release(conn: kw_conn) -> kw_status {
     guard(std::ptr::null_mut(), || {
@@ -107,17 +128,23 @@ pub unsafe extern "C" fn kw_conn_release(conn: kw_conn) -> kw_status {
                 return Err(Error::new(Kind::Misuse, "this is a transaction: commit it or roll it back"));
             }
         }
-        match handle::take(conn, Kinds::Scope)? {
-            Some(Object::Scope(scope)) => scope.release().map(|()| KW_OK),
-            _ => Ok(KW_OK),
+        if let Ok(scope) = handle::find_scope(conn) {
+            scope.release()?;
         }
+        handle::take(conn, Kinds::Scope)?;
+        Ok(KW_OK)
     })
 }
 
 /// The same target with default options attached: a call's own options go before them. `statement`, `param_names` and `tick` are not kept.
 /// It stays usable as long as what it was made from, and does not hold it open.
 #[no_mangle]
-pub unsafe extern "C" fn kw_target_derive(target: kw_target, options: *const kw_options, out: *mut kw_target, err: *mut kw_error) -> kw_status {
+pub unsafe extern "C" fn kw_target_derive(
+    target: kw_target,
+    options: *const kw_options,
+    out: *mut kw_target,
+    err: *mut kw_error,
+) -> kw_status {
     guard(err, || {
         if out.is_null() {
             return Err(null("out"));

@@ -176,7 +176,7 @@ pub const KW_ERROR_COMMITTED: u32 = 32;
 pub const KW_ERROR_ROLLED_BACK: u32 = 64;
 
 /// Called on the calling thread about every 20 ms while a call waits or runs long; non-zero cancels the call.
-/// It must not use the transaction, connection or rows of that call, and must not unwind.
+/// It must not use the transaction, connection or rows of that call, nor write to its store, and must not unwind.
 pub type kw_tick = Option<unsafe extern "C" fn(context: *mut c_void) -> i32>;
 
 /// Options of one call; NULL or all zero is right for most. Initialize with `KW_OPTIONS_INIT`.

@@ -81,7 +81,11 @@ impl<'a, 'o> Wait<'a, 'o> {
             Refusal::Closed => Error::new(Kind::Closed, format!("{}: the store is closed or closing", self.pool.database())),
             Refusal::Impatient(Impatience::Stopped(stop)) => {
                 let error = self.op.stop_error(stop, &format!("waiting for {what}"));
-                if stop == Stop::TimedOut { self.explained(error) } else { error }
+                if stop == Stop::TimedOut {
+                    self.explained(error)
+                } else {
+                    error
+                }
             }
             Refusal::Impatient(Impatience::Exhausted) => {
                 self.pool.counters.exhausted.one();

@@ -79,7 +79,14 @@ impl Scope {
     /// Begins a savepoint inside a transaction, or a transaction on a pinned connection.
     pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
         let op = self.store.op(options)?;
-        let mode = if let TxMode::Write(mode) = mode { mode } else { Mode::Deferred };
+        let mode = match mode {
+            TxMode::Write(mode) if !self.store.read_only(options) => mode,
+            _ if self.session.is_read_only()? => Mode::Deferred,
+            _ => {
+                let message = "begin: read-only inside what may write; begin a read-only transaction on the store, or pin a reader";
+                return Err(Error::new(Kind::Unsupported, message));
+            }
+        };
         let level = self.session.begin(self.level, mode, &op)?;
         Ok(Scope::new(self.store.clone(), self.session.clone(), Some(level)))
     }

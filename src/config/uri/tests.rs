@@ -43,8 +43,7 @@ fn a_data_source_is_a_path_a_uri_or_memory() {
 fn a_file_that_is_not_locked_is_only_read() {
     for parameters in ["immutable=1", "immutable=yes&mode=ro"] {
         let found = DataSource::parse(&format!("file:app.db?{parameters}")).unwrap();
-        let expected =
-            Source::File { path: "app.db".into(), mode: ReadOnly, immutable: true, nolock: false, vfs: None };
+        let expected = Source::File { path: "app.db".into(), mode: ReadOnly, immutable: true, nolock: false, vfs: None };
         assert_eq!(found.source(), &expected);
         assert!(!found.source().is_writable());
     }
@@ -82,14 +81,8 @@ fn a_wrong_data_source_is_refused_with_the_cure() {
         ("file:app.db?immutable=maybe", "has immutable=\"maybe\", which is not one of 1, 0"),
         ("file:app.db?cahce=shared", "has the unknown parameter \"cahce\"; did you mean \"cache\"?"),
         ("file:app.db?Mode=ro", "has the unknown parameter \"Mode\"; did you mean \"mode\"?"),
-        (
-            "file:app.db?colour=1",
-            "has the unknown parameter \"colour\"; there are: mode, cache, immutable, nolock, vfs",
-        ),
-        (
-            "file:app.db?_busy_timeout=5",
-            "has the unknown parameter \"_busy_timeout\"; set the key options.busy_timeout",
-        ),
+        ("file:app.db?colour=1", "has the unknown parameter \"colour\"; there are: mode, cache, immutable, nolock, vfs"),
+        ("file:app.db?_busy_timeout=5", "has the unknown parameter \"_busy_timeout\"; set the key options.busy_timeout"),
         ("file:app.db?immutable=1&mode=rw", "would write without locks"),
         ("file:app.db?nolock=1&mode=rwc", "would write without locks"),
         ("file:/x?vfs=memdb", "asks for a database in memory by vfs=memdb; write :memory:"),

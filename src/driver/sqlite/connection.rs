@@ -4,16 +4,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use super::bind::bind;
-use super::{brief, convert};
+use super::plan::{heard_in_step, plan_of, prepare_error, several};
 use super::raw::{Failure, Raw, Statement, Step};
 use super::sentinel::Sentinel;
 use super::snapshot::Snapshot;
 use super::statements::Statements;
 use super::watch::Recorder;
+use super::{brief, convert};
 use crate::cancel::{Op, Stop};
 use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Leave, Limit, Mode, Permit, Plan, Role};
 use crate::error::{Error, Kind, Result};
-use crate::rows::{Batch, Columns};
+use crate::rows::Batch;
 use crate::value::Params;
 
 /// What every connection of one database shares.
@@ -37,6 +38,7 @@ pub struct SqliteConnection {
     role: Role,
     read_only: bool,
     spoilt: bool,
+    counting: bool,
     counted_from: i64,
     inserted_before: i64,
     raw: Raw,
@@ -93,6 +95,7 @@ impl SqliteConnection {
             role,
             read_only: role == Role::Reader,
             spoilt: false,
+            counting: false,
             counted_from: 0,
             inserted_before: 0,
             raw,
@@ -102,24 +105,24 @@ impl SqliteConnection {
     /// Prepares the first statement of `sql`; the offset is where the rest begins.
     fn prepare_raw(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<(Option<Cursor>, usize)> {
         self.recorder.start(permit);
-        match self.raw.prepare(sql, keep) {
-            Ok((None, end)) => Ok((None, end)),
+        let prepared = self.raw.prepare(sql, keep);
+        let refused = self.recorder.refused();
+        match prepared {
             Ok((Some(statement), end)) => {
                 let plan = plan_of(&statement, sql[..end].into(), &self.recorder, &self.shared);
                 self.spoilt |= plan.footprint.session;
+                // What not everybody may run is not kept where everybody finds it.
+                let keep = keep && !plan.footprint.session && !plan.footprint.control;
                 Ok((Some(self.statements.insert(statement, plan, keep)), end))
             }
-            Err(failure) => Err(self.prepare_error(failure, sql)),
-        }
-    }
-
-    fn prepare_error(&self, failure: Failure, sql: &str) -> Error {
-        match self.recorder.refused() {
-            Some(reason) => {
-                let kind = if reason.contains("transaction calls") { Kind::Misuse } else { Kind::Unsupported };
-                Error::new(kind, format!("{}: {reason}", brief(sql))).with_engine(failure.primary, failure.extended)
+            Ok((None, end)) => {
+                self.recorder.ignore();
+                Ok((None, end))
             }
-            None => convert::error(failure, &brief(sql)),
+            Err(failure) => {
+                self.recorder.ignore();
+                Err(prepare_error(failure, refused, sql))
+            }
         }
     }
 
@@ -188,7 +191,8 @@ impl Connection for SqliteConnection {
         }
         refuse_nul(sql)?;
         let (cursor, end) = self.prepare_raw(sql, permit, keep)?;
-        let cursor = cursor.ok_or_else(|| Error::new(Kind::Sql, "no statement: the SQL is empty or only blanks and comments").at(Some(0)))?;
+        let cursor =
+            cursor.ok_or_else(|| Error::new(Kind::Sql, "no statement: the SQL is empty or only blanks and comments").at(Some(0)))?;
         match self.only_blanks_after(sql, end, permit) {
             Ok(()) => Ok(cursor),
             Err(error) => {
@@ -226,11 +230,12 @@ impl Connection for SqliteConnection {
         entry.running = true;
         let end = raw.watched(op, |_| loop {
             match entry.statement.step() {
-                Step::Row if recorder.heard() || (batch.rows() == 0 && entry.statement.data_count() != columns) => {
-                    // SQLite prepared the statement anew inside step: what was known of it may be wrong.
-                    entry.plan = plan_of(&entry.statement, entry.plan.sql.clone(), recorder, shared);
-                    columns = entry.plan.columns.len();
-                    batch.reset(columns);
+                Step::Row if recorder.heard() => {
+                    heard_in_step(entry, recorder, shared);
+                    if batch.rows() == 0 {
+                        columns = entry.plan.columns.len();
+                        batch.reset(columns);
+                    }
                 }
                 Step::Row => {}
                 other => break other,
@@ -250,8 +255,10 @@ impl Connection for SqliteConnection {
                 entry.statement.reset();
                 entry.running = false;
                 if recorder.heard() {
-                    entry.plan = plan_of(&entry.statement, entry.plan.sql.clone(), recorder, shared);
-                    batch.reset(entry.plan.columns.len());
+                    heard_in_step(entry, recorder, shared);
+                    if batch.rows() == 0 {
+                        batch.reset(entry.plan.columns.len());
+                    }
                 }
                 Ok(Fetch::Done)
             }
@@ -264,10 +271,16 @@ impl Connection for SqliteConnection {
         self.statements.finish(cursor);
     }
 
-    fn count_from_here(&mut self) {
+    fn count_from_here(&mut self, cursor: Cursor) -> Result<()> {
+        let footprint = &self.statements.peek(cursor)?.plan.footprint;
+        self.counting = footprint.counts_rows;
+        let forget = footprint.counts_rows && !footprint.reads_last_insert;
         self.counted_from = self.raw.total_changes();
         self.inserted_before = self.raw.last_insert();
-        self.raw.set_last_insert(0);
+        if forget {
+            self.raw.set_last_insert(0);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -276,7 +289,7 @@ impl Connection for SqliteConnection {
     }
 
     fn has_changed(&self) -> bool {
-        self.raw.total_changes() != self.counted_from
+        self.counting && self.raw.total_changes() != self.counted_from
     }
 
     fn changes(&mut self) -> Changes {
@@ -286,7 +299,7 @@ impl Connection for SqliteConnection {
         }
         // SQLite leaves its count as it was when a statement is none that counts; its total then has not moved either.
         let rows_affected = if self.has_changed() { self.changed_rows() } else { 0 };
-        Changes { last_insert_id, rows_affected }
+        Changes { last_insert_id: if self.has_changed() { last_insert_id } else { 0 }, rows_affected }
     }
 
     fn set_read_only(&mut self, read_only: bool) -> Result<()> {
@@ -439,31 +452,4 @@ impl SqliteConnection {
         }
         Ok(())
     }
-}
-
-/// Reads off a statement, just prepared, what there is to know of it.
-fn plan_of(statement: &Statement, sql: Arc<str>, recorder: &Recorder, shared: &Shared) -> Arc<Plan> {
-    let count = statement.column_count();
-    let columns = Columns {
-        id: shared.ids.fetch_add(1, Ordering::Relaxed),
-        names: (0..count).map(|i| statement.column_name(i)).collect(),
-        decltypes: (0..count).map(|i| statement.column_decltype(i)).collect(),
-    };
-    Arc::new(Plan {
-        sql,
-        footprint: recorder.finish(statement.is_read_only()),
-        columns: Arc::new(columns),
-        parameters: (1..=statement.parameter_count()).map(|i| statement.parameter_name(i)).collect(),
-        noticed: AtomicBool::new(false),
-    })
-}
-
-fn several(sql: &str, end: usize) -> Error {
-    let start = end + sql[end..].bytes().take_while(u8::is_ascii_whitespace).count();
-    let message = format!(
-        "{}: one statement is expected, but another begins at byte {start}: {}; use a script for several",
-        brief(&sql[..end]),
-        brief(&sql[start..])
-    );
-    Error::new(Kind::Sql, message).at(u32::try_from(start).ok())
 }

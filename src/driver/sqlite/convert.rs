@@ -55,6 +55,9 @@ fn class(primary: i32, extended: i32) -> (Kind, Retry) {
 
 fn cure(kind: Kind, extended: i32) -> &'static str {
     match (kind, extended) {
+        (Kind::Busy, code) if code & 0xFF == ffi::SQLITE_LOCKED => {
+            "; a result of this connection is still open on that table: read or close it first"
+        }
         (Kind::Busy, _) => "; another process holds the lock: give the call a longer timeout or retry",
         (Kind::Conflict, _) => "; another process committed first: run the transaction again from its start, or begin it immediate",
         (Kind::Full, _) => "; free some space: nothing was changed, and the store goes on working",

@@ -36,6 +36,9 @@ pub fn prepare() {
         // library, which is never unloaded (it is linked with -z nodelete).
         unsafe {
             ffi::sqlite3_initialize();
+            // The first use of the generator of random numbers takes two of the mutexes in another order than `before`.
+            let mut byte = 0_u8;
+            ffi::sqlite3_randomness(1, (&raw mut byte).cast());
             libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child));
             install_fstat();
         }
@@ -74,7 +77,11 @@ unsafe fn install_fstat() {
         let vfs = ffi::sqlite3_vfs_find(std::ptr::null());
         if let Some(set) = vfs.as_ref().and_then(|v| v.xSetSystemCall) {
             let function: unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int = fstat;
-            set(vfs, NAME.as_ptr(), Some(std::mem::transmute::<unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int, unsafe extern "C" fn()>(function)));
+            set(
+                vfs,
+                NAME.as_ptr(),
+                Some(std::mem::transmute::<unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int, unsafe extern "C" fn()>(function)),
+            );
         }
     }
 }

@@ -100,9 +100,7 @@ impl Raw {
         let mut statement = ptr::null_mut();
         let mut tail: *const c_char = ptr::null();
         // SAFETY: `sql` is valid for `length` bytes during the call; SQLite copies what it keeps. `tail` points into `sql` afterwards.
-        let code = unsafe {
-            ffi::sqlite3_prepare_v3(self.db.as_ptr(), sql.as_ptr().cast(), length, flags as _, &mut statement, &mut tail)
-        };
+        let code = unsafe { ffi::sqlite3_prepare_v3(self.db.as_ptr(), sql.as_ptr().cast(), length, flags as _, &mut statement, &mut tail) };
         if code != ffi::SQLITE_OK {
             return Err(self.failure(code));
         }
@@ -165,9 +163,7 @@ impl Raw {
     pub fn checkpoint(&mut self, truncate: bool) -> Result<(), Failure> {
         let mode = if truncate { ffi::SQLITE_CHECKPOINT_TRUNCATE } else { ffi::SQLITE_CHECKPOINT_PASSIVE };
         // SAFETY: the handle is valid; a null name means all databases; the counts are not asked for.
-        let code = unsafe {
-            ffi::sqlite3_wal_checkpoint_v2(self.db.as_ptr(), ptr::null(), mode, ptr::null_mut(), ptr::null_mut())
-        };
+        let code = unsafe { ffi::sqlite3_wal_checkpoint_v2(self.db.as_ptr(), ptr::null(), mode, ptr::null_mut(), ptr::null_mut()) };
         if code == ffi::SQLITE_OK || code & 0xFF == ffi::SQLITE_BUSY {
             return Ok(());
         }
@@ -305,14 +301,9 @@ impl Statement {
                 ValueRef::Null => ffi::sqlite3_bind_null(statement, index),
                 ValueRef::Integer(i) => ffi::sqlite3_bind_int64(statement, index, i),
                 ValueRef::Real(f) => ffi::sqlite3_bind_double(statement, index, f),
-                ValueRef::Text(b) => ffi::sqlite3_bind_text64(
-                    statement,
-                    index,
-                    b.as_ptr().cast(),
-                    b.len() as u64,
-                    keep,
-                    ffi::SQLITE_UTF8 as _,
-                ),
+                ValueRef::Text(b) => {
+                    ffi::sqlite3_bind_text64(statement, index, b.as_ptr().cast(), b.len() as u64, keep, ffi::SQLITE_UTF8 as _)
+                }
                 ValueRef::Blob(b) => ffi::sqlite3_bind_blob64(statement, index, b.as_ptr().cast(), b.len() as u64, keep),
             }
         }
@@ -324,7 +315,7 @@ impl Statement {
     #[inline]
     pub fn read_row(&self, batch: &mut Batch, columns: usize) -> Option<()> {
         for column in 0..columns as c_int {
-            // SAFETY: called right after a step that gave a row, with `columns` from sqlite3_data_count; the bytes behind a value
+            // SAFETY: called right after a step that gave a row, with the `columns` of its plan; the bytes behind a value
             // stay valid until the next call on this column, and are copied here.
             unsafe {
                 let value = ffi::sqlite3_column_value(self.0.as_ptr(), column);
@@ -347,13 +338,6 @@ impl Statement {
             }
         }
         Some(())
-    }
-
-    /// How many values the current row has; changes when SQLite prepared the statement anew inside step.
-    #[inline]
-    pub fn data_count(&self) -> usize {
-        // SAFETY: the pointer is a live statement.
-        unsafe { ffi::sqlite3_data_count(self.0.as_ptr()) as usize }
     }
 
     pub fn column_count(&self) -> usize {
@@ -379,6 +363,12 @@ impl Statement {
     pub fn parameter_name(&self, index: usize) -> Option<String> {
         // SAFETY: as above.
         unsafe { text(ffi::sqlite3_bind_parameter_name(self.0.as_ptr(), index as c_int)) }
+    }
+
+    /// How often SQLite has prepared the statement anew by itself, because the schema had changed.
+    pub fn prepared_anew(&self) -> i32 {
+        // SAFETY: the pointer is a live statement; the counter is not reset.
+        unsafe { ffi::sqlite3_stmt_status(self.0.as_ptr(), ffi::SQLITE_STMTSTATUS_REPREPARE, 0) }
     }
 
     /// Whether SQLite says that the statement changes nothing in the database file. <https://sqlite.org/c3ref/stmt_readonly.html>

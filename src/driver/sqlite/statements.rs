@@ -15,6 +15,8 @@ pub struct Entry {
     pub plan: Arc<Plan>,
     /// Parameters point into the caller's memory and have to be cleared when the use ends.
     pub borrowed: bool,
+    /// How often SQLite had prepared it anew when `plan` was read off.
+    pub anew: i32,
     /// Has been stepped since the last reset.
     pub running: bool,
     in_use: bool,
@@ -86,7 +88,7 @@ impl Statements {
                 self.let_go(evicted);
             }
         }
-        self.slots[index as usize].entry = Some(Entry { statement, plan, borrowed: false, running: false, in_use: false, kept });
+        self.slots[index as usize].entry = Some(Entry { statement, plan, borrowed: false, anew: 0, running: false, in_use: false, kept });
         self.take(index)
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use crate::sync::Mutex;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 
 use crate::driver::Permit;
 use crate::footprint::Footprint;
@@ -26,8 +26,13 @@ struct Notes {
     reads: Tables,
     writes: Tables,
     control: bool,
+    begins: bool,
     session: bool,
     impure: bool,
+    /// Rows of a table, and the schema.
+    rows: bool,
+    schema: bool,
+    reads_last_insert: bool,
     /// Refused on every connection, whatever it is permitted.
     forbidden: bool,
     refused: Option<String>,
@@ -41,8 +46,12 @@ impl Default for Notes {
             reads: Tables::default(),
             writes: Tables::default(),
             control: false,
+            begins: false,
             session: false,
             impure: false,
+            rows: false,
+            schema: false,
+            reads_last_insert: false,
             forbidden: false,
             refused: None,
         }
@@ -66,6 +75,12 @@ impl Recorder {
     /// Starts a new page: the statement prepared next may do what `permit` says.
     pub fn start(&self, permit: Permit) {
         *self.notes.lock() = Notes { permit, ..Notes::default() };
+        self.heard.store(false, Ordering::Relaxed);
+    }
+
+    /// Forgets what was heard: it belonged to something else than the statement under way.
+    pub fn ignore(&self) {
+        *self.notes.lock() = Notes { permit: Permit::Everything, ..Notes::default() };
         self.heard.store(false, Ordering::Relaxed);
     }
 
@@ -93,6 +108,9 @@ impl Recorder {
             writes: if unnamed && !notes.control { Tables::All } else { notes.writes },
             read_only,
             control: notes.control,
+            begins: notes.begins,
+            counts_rows: notes.rows && !notes.schema,
+            reads_last_insert: notes.reads_last_insert,
             outside_transaction: !read_only && silent,
             session: notes.session,
             pure_functions: !notes.impure,
@@ -104,7 +122,7 @@ impl Recorder {
         let mut notes = self.notes.lock();
         let verdict = notes.hear(&context.action, context.database_name);
         match verdict {
-            Some(reason) if !notes.own && (notes.permit == Permit::Shared || notes.forbidden) => {
+            Some(reason) if !notes.own && notes.refuses() => {
                 notes.refused.get_or_insert(reason);
                 Authorization::Deny
             }
@@ -114,6 +132,15 @@ impl Recorder {
 }
 
 impl Notes {
+    /// Whether what was just heard, and is not for everybody, is refused here.
+    fn refuses(&self) -> bool {
+        match self.permit {
+            Permit::Shared => true,
+            Permit::NoControl => self.control || self.forbidden,
+            Permit::Everything => self.forbidden,
+        }
+    }
+
     /// Writes the action down. Returns why a shared connection must refuse it, if it must.
     fn hear(&mut self, action: &AuthAction<'_>, database: Option<&str>) -> Option<String> {
         use AuthAction as A;
@@ -122,10 +149,14 @@ impl Notes {
             A::Insert { table_name } | A::Update { table_name, .. } | A::Delete { table_name } => {
                 self.write(table_name, database);
             }
-            A::Function { function_name } => self.impure |= !is_pure(function_name),
+            A::Function { function_name } => {
+                self.impure |= !is_pure(function_name);
+                self.reads_last_insert |= function_name.eq_ignore_ascii_case("last_insert_rowid");
+            }
             A::Select | A::Recursive => {}
-            A::Transaction { .. } | A::Savepoint { .. } => {
+            A::Transaction { operation } | A::Savepoint { operation, .. } => {
                 self.control = true;
+                self.begins = matches!(operation, TransactionOperation::Begin);
                 return Some(CONTROL.to_string());
             }
             A::Attach { .. } | A::Detach { .. } => {
@@ -138,12 +169,16 @@ impl Notes {
                 return Some(format!("temporary objects live as long as their connection; creating one {PIN}"));
             }
             // Everything else changes the schema, or is new to this program: it may have touched anything.
-            _ => self.writes = Tables::All,
+            _ => {
+                self.writes = Tables::All;
+                self.schema = true;
+            }
         }
         None
     }
 
     fn write(&mut self, table: &str, database: Option<&str>) {
+        self.rows |= !SCHEMA_TABLES.iter().any(|schema| table.eq_ignore_ascii_case(schema));
         if database == Some("main") && !table.to_ascii_lowercase().starts_with("sqlite_") {
             self.writes.insert(table);
         } else if database != Some("temp") {
@@ -169,6 +204,9 @@ impl Notes {
 const CONTROL: &str = "transactions are begun and ended by keepwell here: use the transaction calls, or a script or pinned connection \
                        for BEGIN, COMMIT and SAVEPOINT by hand";
 const PIN: &str = "needs a pinned connection";
+
+/// Changes of the schema are changes of rows of these.
+const SCHEMA_TABLES: &[&str] = &["sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema"];
 
 /// Settings that the store's other connections rely on.
 const FORBIDDEN: &[&str] = &["journal_mode", "locking_mode", "query_only", "wal_autocheckpoint"];
@@ -204,13 +242,83 @@ fn is_data_pragma(name: &str, has_value: bool) -> bool {
 /// `datetime('now')`.
 fn is_pure(name: &str) -> bool {
     const PURE: &[&str] = &[
-        "abs", "avg", "ceil", "ceiling", "char", "coalesce", "concat", "concat_ws", "count", "dense_rank", "exp", "first_value", "floor",
-        "format", "glob", "group_concat", "hex", "if", "ifnull", "iif", "instr", "json", "json_array", "json_array_length", "json_extract",
-        "json_group_array", "json_group_object", "json_object", "json_type", "json_valid", "lag", "last_value", "lead", "length", "like",
-        "likelihood", "likely", "ln", "log", "log10", "log2", "lower", "ltrim", "max", "min", "mod", "nth_value", "ntile", "nullif",
-        "octet_length", "percent_rank", "pow", "power", "printf", "quote", "rank", "replace", "round", "row_number", "rtrim", "sign", "sqrt",
-        "string_agg", "substr", "substring", "sum", "total", "trim", "trunc", "typeof", "unhex", "unicode", "unlikely", "upper", "zeroblob",
-        "->", "->>",
+        "abs",
+        "avg",
+        "ceil",
+        "ceiling",
+        "char",
+        "coalesce",
+        "concat",
+        "concat_ws",
+        "count",
+        "dense_rank",
+        "exp",
+        "first_value",
+        "floor",
+        "format",
+        "glob",
+        "group_concat",
+        "hex",
+        "if",
+        "ifnull",
+        "iif",
+        "instr",
+        "json",
+        "json_array",
+        "json_array_length",
+        "json_extract",
+        "json_group_array",
+        "json_group_object",
+        "json_object",
+        "json_type",
+        "json_valid",
+        "lag",
+        "last_value",
+        "lead",
+        "length",
+        "like",
+        "likelihood",
+        "likely",
+        "ln",
+        "log",
+        "log10",
+        "log2",
+        "lower",
+        "ltrim",
+        "max",
+        "min",
+        "mod",
+        "nth_value",
+        "ntile",
+        "nullif",
+        "octet_length",
+        "percent_rank",
+        "pow",
+        "power",
+        "printf",
+        "quote",
+        "rank",
+        "replace",
+        "round",
+        "row_number",
+        "rtrim",
+        "sign",
+        "sqrt",
+        "string_agg",
+        "substr",
+        "substring",
+        "sum",
+        "total",
+        "trim",
+        "trunc",
+        "typeof",
+        "unhex",
+        "unicode",
+        "unlikely",
+        "upper",
+        "zeroblob",
+        "->",
+        "->>",
     ];
     PURE.iter().any(|pure| pure.eq_ignore_ascii_case(name))
 }

@@ -1,0 +1,64 @@
+//! What is known of a statement once it is prepared, and why one could not be.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use super::connection::Shared;
+use super::raw::{Failure, Statement};
+use super::statements::Entry;
+use super::watch::Recorder;
+use super::{brief, convert};
+use crate::driver::Plan;
+use crate::error::{Error, Kind};
+use crate::rows::Columns;
+
+/// Why a statement could not be prepared: the policy's reason goes before the engine's "not authorized".
+pub fn prepare_error(failure: Failure, refused: Option<String>, sql: &str) -> Error {
+    match refused {
+        Some(reason) => {
+            let kind = if reason.contains("transaction calls") { Kind::Misuse } else { Kind::Unsupported };
+            Error::new(kind, format!("{}: {reason}", brief(sql))).with_engine(failure.primary, failure.extended)
+        }
+        None => convert::error(failure, &brief(sql)),
+    }
+}
+
+/// Reads a statement's plan again where SQLite has prepared it anew inside step, which it does before the first row. Other statements
+/// that are prepared inside step (of virtual tables, VACUUM) are none of its business.
+#[cold]
+pub fn heard_in_step(entry: &mut Entry, recorder: &Recorder, shared: &Shared) {
+    let anew = entry.statement.prepared_anew();
+    if anew == entry.anew {
+        return recorder.ignore();
+    }
+    entry.anew = anew;
+    entry.plan = plan_of(&entry.statement, entry.plan.sql.clone(), recorder, shared);
+}
+
+/// Reads off a statement, just prepared, what there is to know of it.
+pub fn plan_of(statement: &Statement, sql: Arc<str>, recorder: &Recorder, shared: &Shared) -> Arc<Plan> {
+    let count = statement.column_count();
+    let columns = Columns {
+        id: shared.ids.fetch_add(1, Ordering::Relaxed),
+        names: (0..count).map(|i| statement.column_name(i)).collect(),
+        decltypes: (0..count).map(|i| statement.column_decltype(i)).collect(),
+    };
+    Arc::new(Plan {
+        sql,
+        footprint: recorder.finish(statement.is_read_only()),
+        columns: Arc::new(columns),
+        parameters: (1..=statement.parameter_count()).map(|i| statement.parameter_name(i)).collect(),
+        noticed: AtomicBool::new(false),
+    })
+}
+
+/// The error for a second statement where one is expected: says where it begins.
+pub fn several(sql: &str, end: usize) -> Error {
+    let start = end + sql[end..].bytes().take_while(u8::is_ascii_whitespace).count();
+    let message = format!(
+        "{}: one statement is expected, but another begins at byte {start}: {}; use a script for several",
+        brief(&sql[..end]),
+        brief(&sql[start..])
+    );
+    Error::new(Kind::Sql, message).at(u32::try_from(start).ok())
+}
