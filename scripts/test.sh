@@ -31,7 +31,7 @@ python() {
         (cd bindings/python && ../../target/venv/bin/python -X dev -X keepwell_road=portable -m pytest -q)
 }
 
-go() { (cd bindings/go && command go vet ./... && command go test -race ./...); }
+go() { (cd bindings/go && command go vet ./... && command go test -race -count=1 ./...); }
 
 install() { sh tests/install/run.sh; }
 

@@ -55,7 +55,8 @@ from ._handles import CancelToken, Statement
 from ._parameters import Parameter, Parameters
 from ._portable import Result, Row
 from ._road import Rows, road
-from ._store import Connection, Derived, Health, Store, Stream, Target, Transaction
+from ._store import Connection, Derived, Health, Store, Target, Transaction
+from ._stream import Stream
 
 __version__ = _library.VERSION
 
@@ -66,7 +67,10 @@ def open(config: Config) -> Store:  # noqa: A001 - keepwell.open reads like io.o
     ``config`` is a path, ``":memory:"``, a ``file:`` URI, the path of a YAML file (``.yaml``, ``.yml``), or a mapping of settings,
     nested or with dotted keys: ``{"datasource": "app.db", "pool": {"max_open": 8}, "sqlite.synchronous": "full"}``.
     """
-    return Store(_library.open_store(_config.steps(config)), _name(config))
+    store = Store(0, _name(config))
+    _library.open_store(_config.steps(config), store._own)
+    store._handle = store._own.value
+    return store
 
 
 def initialize(config: Config) -> Store:

@@ -56,15 +56,14 @@ _Stats = _struct("kw_stats", **dict.fromkeys(_COUNTS, _u32), **dict.fromkeys(_TO
 
 _out, _err, _options, _result = map(ctypes.POINTER, (_u64, _Error, _Options, _Result))
 
+_ENDS = "kw_config_free kw_statement_close kw_rows_close kw_conn_release kw_target_free kw_cancel_trigger kw_cancel_reset kw_cancel_free"
 #: Every C function that is called here, with its arguments. All of them return a status.
 _FUNCTIONS: Dict[str, List[Any]] = {
-    "kw_config_new": [_out, _err],
+    **dict.fromkeys("kw_config_new kw_instance kw_cancel_new".split(), [_out, _err]),
+    **dict.fromkeys("kw_tx_commit kw_tx_rollback kw_initialize".split(), [_u64, _err]),
+    **dict.fromkeys("kw_config_load_file kw_config_load_uri".split(), [_u64, _text, _size, _err]),
+    **dict.fromkeys(_ENDS.split(), [_u64]),
     "kw_config_set": [_u64, _text, _size, _text, _size, _err],
-    "kw_config_load_file": [_u64, _text, _size, _err],
-    "kw_config_load_uri": [_u64, _text, _size, _err],
-    "kw_config_free": [_u64],
-    "kw_initialize": [_u64, _err],
-    "kw_instance": [_out, _err],
     "kw_open": [_u64, _out, _err],
     "kw_store_close": [_u64, _i64, _err],
     "kw_store_stats": [_u64, ctypes.POINTER(_Stats), _err],
@@ -72,20 +71,10 @@ _FUNCTIONS: Dict[str, List[Any]] = {
     "kw_prepare": [_u64, _text, _size, _options, _out, _err],
     "kw_statement_describe": [_u64, ctypes.POINTER(_StatementInfo), _err],
     "kw_statement_parameter_name": [_u64, _u32, ctypes.POINTER(_text), ctypes.POINTER(_size), _err],
-    "kw_statement_close": [_u64],
     "kw_execute_script": [_u64, _text, _size, _options, _result, _err],
-    "kw_rows_close": [_u64],
     "kw_tx_begin": [_u64, _i32, _options, _out, _err],
-    "kw_tx_commit": [_u64, _err],
-    "kw_tx_rollback": [_u64, _err],
     "kw_conn_acquire": [_u64, _options, _out, _err],
-    "kw_conn_release": [_u64],
     "kw_target_derive": [_u64, _options, _out, _err],
-    "kw_target_free": [_u64],
-    "kw_cancel_new": [_out, _err],
-    "kw_cancel_trigger": [_u64],
-    "kw_cancel_reset": [_u64],
-    "kw_cancel_free": [_u64],
     "kw_python_settings": [_u64, _pointer],
 }
 
@@ -186,6 +175,10 @@ def raise_interrupt() -> None:
 # --- calls ---
 
 
+#: A place for a handle that exists before the call that makes it; ``.value`` is 0 until then.
+Handle: Any = _u64
+
+
 def _new_error() -> Any:
     return _Error(struct_size=ctypes.sizeof(_Error))
 
@@ -196,10 +189,10 @@ def _new_options(timeout_us: int, flags: int, cancel: int) -> Any:
     )
 
 
-def _done(status: int, error: Any, undo: Optional[Callable[[], Any]] = None) -> None:
-    """Raises for a call that failed or was interrupted; ``undo`` is for one that succeeded all the same."""
+def _done(status: int, error: Any) -> None:
+    """Raises for a call that failed or was interrupted."""
+    raise_interrupt()
     if status:
-        raise_interrupt()
         raise make_error(
             error.code or status,
             error.message.decode("utf-8", "replace"),
@@ -209,10 +202,6 @@ def _done(status: int, error: Any, undo: Optional[Callable[[], Any]] = None) -> 
             error.flags,
             error.sqlstate.decode("ascii", "replace"),
         )
-    if _interrupts and threading.get_ident() == _main_thread:
-        if undo:
-            undo()
-        raise_interrupt()
 
 
 def _handle(make: Any) -> int:
@@ -247,11 +236,9 @@ def initialize(steps: Any) -> None:
     _with_config(steps, lambda config, error: int(_library.kw_initialize(config, error)))
 
 
-def open_store(steps: Any) -> int:
-    """Opens a store."""
-    store = _u64()
-    _with_config(steps, lambda config, error: int(_library.kw_open(config, store, error)))
-    return store.value
+def open_store(steps: Any, owner: Any) -> None:
+    """Opens a store. Its handle is in ``owner``, a :data:`Handle`, before any signal can come in between. (So below.)"""
+    _with_config(steps, lambda config, error: int(_library.kw_open(config, owner, error)))
 
 
 def instance() -> int:
@@ -310,12 +297,10 @@ def execute_script(target: int, sql: str, timeout_us: int, flags: int, cancel: i
     return found.last_insert_id, found.rows_affected
 
 
-def begin(target: int, mode: int, timeout_us: int, cancel: int) -> int:
+def begin(target: int, mode: int, timeout_us: int, cancel: int, owner: Any) -> None:
     """Begins a transaction, or a savepoint inside one."""
-    tx, error = _u64(), _new_error()
-    status = _library.kw_tx_begin(target, mode, _new_options(timeout_us, 0, cancel), tx, error)
-    _done(status, error, lambda: rollback(tx.value))
-    return tx.value
+    error = _new_error()
+    _done(_library.kw_tx_begin(target, mode, _new_options(timeout_us, 0, cancel), owner, error), error)
 
 
 def commit(tx: int) -> None:
@@ -330,12 +315,10 @@ def rollback(tx: int) -> None:
     _done(_library.kw_tx_rollback(tx, error), error)
 
 
-def acquire(store: int, timeout_us: int, flags: int, cancel: int) -> int:
+def acquire(store: int, timeout_us: int, flags: int, cancel: int, owner: Any) -> None:
     """Pins a connection."""
-    connection, error = _u64(), _new_error()
-    status = _library.kw_conn_acquire(store, _new_options(timeout_us, flags, cancel), connection, error)
-    _done(status, error, lambda: release(connection.value))
-    return connection.value
+    error = _new_error()
+    _done(_library.kw_conn_acquire(store, _new_options(timeout_us, flags, cancel), owner, error), error)
 
 
 def derive(target: int, timeout_us: int, flags: int, cancel: int, cache: int) -> int:
@@ -368,18 +351,20 @@ free_cancel: _End = _library.kw_cancel_free
 call: Callable[[bytes], int] = _library["kw_python_call"]
 
 
-#: What precedes the result in a block, in 64-bit numbers: the size of the room behind it, and the ids of the column names that the
-#: library need not send again.
-_HEADER = 1 + 16
+#: What precedes the result in a block, in 64-bit numbers: the size of the room behind it, the ids of the column names that the library
+#: need not send again, and the handle of rows that nobody owns yet.
+_REST = 1 + 16
+_HEADER = _REST + 1
 
 
 class Block:
     """Memory that the library writes a result into."""
 
-    __slots__ = ("memory", "room", "address", "view", "names")
+    __slots__ = ("memory", "room", "address", "view", "names", "_close")
 
     def __init__(self, room: int) -> None:
         self.room = room
+        self._close = close_rows
         self.memory = (ctypes.c_uint64 * (_HEADER + (room + 7) // 8))()
         self.memory[0] = room
         self.address = ctypes.addressof(self.memory)
@@ -387,6 +372,20 @@ class Block:
         self.view = memoryview(self.memory).cast("B")[8 * _HEADER :]
         #: The column names behind the ids.
         self.names: List[Tuple[str, ...]] = [()] * 16
+
+    def disown(self) -> int:
+        """Says that somebody else closes the rest of the result from now on; its handle."""
+        rest = self.memory[_REST]
+        self.memory[_REST] = 0
+        return rest
+
+    def adopt(self, rest: int) -> None:
+        """Takes over what another block has disowned."""
+        self.memory[_REST] = rest
+
+    def __del__(self) -> None:
+        if self.memory[_REST]:
+            self._close(self.memory[_REST])
 
 
 def native(namespace: Dict[str, Any]) -> bool:

@@ -123,14 +123,14 @@ class Target:
                 status = _REFUSED
             if status:
                 block = _retry(status, block, _QUERY, self._handle, _command(sql), params, None, ())
-            slot, columns, needed, rows, more = loads(block.view)
+            slot, columns, _, rows, more = loads(block.view)
             if columns is None:
                 columns = block.names[slot]
             else:
                 block.names[slot] = columns
-            _give_back(block)
             if more:
-                _fetch_all(more, needed, rows)
+                _fetch_all(block, more, rows)
+            _give_back(block)
         else:
             rows, columns = self._rows_of(sql, params, timeout, read_only, cache, cancel)
         result = _new(Rows)
@@ -191,14 +191,16 @@ class Target:
         return Result(*reply)
 
     def _open_rows(
-        self, sql: Union[str, Statement], params: Optional[Parameters], batch_rows: int, options: Tuple[int, ...]
-    ) -> Tuple[int, Tuple[str, ...], List[Row]]:
-        """A result that is read bit by bit: its handle (0 when this is all), the column names, the first rows."""
+        self, sql: Union[str, Statement], params: Optional[Parameters], batch_rows: int, options: Tuple[int, ...], owner: Any
+    ) -> Tuple[Tuple[str, ...], List[Row]]:
+        """A result that is read bit by bit: the column names and the first rows. The handle of the rest is in ``owner._handle`` then."""
         block = _run(_OPEN, self._handle, sql, params, (*(options or _NO_OPTIONS), batch_rows))
-        slot, names, needed, rows, more = loads(block.view)
+        slot, names, _, rows, more = loads(block.view)
         names = _names(block, slot, names)
+        owner._handle = more
+        block.disown()
         _give_back(block)
-        return more, names, _fetch(more, needed)[1] if needed else rows
+        return names, rows
 
     def _rows_of(
         self,
@@ -211,35 +213,33 @@ class Target:
     ) -> Tuple[List[Row], Tuple[str, ...]]:
         plain = timeout is None and cancel is None and cache is None and not read_only
         block = _run(_QUERY, self._handle, sql, params, () if plain else _options(timeout, read_only, cache, cancel))
-        slot, names, needed, rows, more = loads(block.view)
+        slot, names, _, rows, more = loads(block.view)
         names = _names(block, slot, names)
-        _give_back(block)
         if more:
-            _fetch_all(more, needed, rows)
+            _fetch_all(block, more, rows)
+        _give_back(block)
         return rows, names
 
 
 _NO_OPTIONS = (0, 0, 0, 0)
 
 
+def _fetch_all(block: _library.Block, handle: int, rows: List[Row]) -> None:
+    """Appends the rest of a result whose handle ``block`` owns; when this fails, so does the block's owner, and it closes the rest."""
+    while handle:
+        handle, further = fetch_rows(handle)
+        rows += further
+    block.disown()
+
+
 def fetch_rows(handle: int) -> Tuple[int, List[Row]]:
     """The next rows of a result; its handle, or 0 at the end."""
-    return _fetch(handle, 0)
-
-
-def _fetch_all(handle: int, needed: int, rows: List[Row]) -> None:
-    while handle:
-        handle, further = _fetch(handle, needed)
-        needed = 0
-        rows += further
-
-
-def _fetch(handle: int, needed: int) -> Tuple[int, List[Row]]:
+    room = 0
     while True:
-        block = _answer(_NEXT, handle, "", (), None, (), needed)
-        _, _, needed, rows, more = loads(block.view)
+        block = _answer(_NEXT, handle, "", (), None, (), room)
+        _, _, room, rows, more = loads(block.view)
         _give_back(block)
-        if not needed:
+        if not room:
             return more, rows
 
 
@@ -287,8 +287,9 @@ def _retry(
     if status == _REFUSED:
         status = _again(block, operation, handle, command, values, names, options)
     if status == _LEFT_FOR_YOU:
-        block = _library.Block(loads(block.view))
+        small, block = block, _library.Block(loads(block.view))
         _call(dumps((block.address, _LEFT, 0, "", ()), 2))
+        block.adopt(small.disown())
     elif status:
         _fail(status, block)
     return block

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import islice
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 from . import _library
-from ._errors import ClosedError, Error, ForkedError, own_error
+from ._errors import Error, ForkedError
 from ._handles import CancelToken, Statement
 from ._parameters import Parameters, bad_argument, bad_keys
 from ._portable import Result, Row, cache_number, microseconds, token_handle
-from ._road import Target as _RoadTarget, fetch_rows
+from ._road import Target as _RoadTarget
+from ._stream import Stream, leaked
 
 _MODES = {"deferred": 1, "immediate": 2, "exclusive": 3}
 _READ_ONLY = 1
@@ -111,7 +111,10 @@ class Target(_RoadTarget):
         """
         if isinstance(batch_rows, bool) or not isinstance(batch_rows, int) or batch_rows < 0:
             raise TypeError(f"batch_rows: an int, 0 or more, not {batch_rows!r}")
-        return Stream(self, *self._open_rows(sql, params, batch_rows, _options(timeout, read_only, cancel)))
+        stream = Stream(self)
+        stream.columns, rows = self._open_rows(sql, params, batch_rows, _options(timeout, read_only, cancel), stream)
+        stream._rows = iter(rows)
+        return stream
 
     def transaction(
         self,
@@ -132,8 +135,10 @@ class Target(_RoadTarget):
         number = _MODES.get(mode)
         if number is None:
             raise ValueError(f"mode: 'immediate', 'deferred' or 'exclusive', not {mode!r}")
-        handle = _library.begin(self._handle, 4 if read_only else number, microseconds(timeout), token_handle(cancel))
-        return Transaction(handle, self)
+        tx = Transaction(0, self)
+        _library.begin(self._handle, 4 if read_only else number, microseconds(timeout), token_handle(cancel), tx._own)
+        tx._handle = tx._own.value
+        return tx
 
     def prepare(self, sql: str) -> Statement:
         """Checks a statement once, for use in place of its text. Worth it for its numbers and its early error, hardly for speed."""
@@ -161,9 +166,11 @@ class Store(Target):
     Closed when the garbage collector finds it; transactions, connections and streams keep it alive.
     """
 
-    __slots__ = ("_name", "_close", "__weakref__")
+    __slots__ = ("_own", "_name", "_close", "__weakref__")
 
     def __init__(self, handle: int, name: str, owned: bool = True) -> None:
+        #: The handle, from the moment on in which there is one.
+        self._own = _library.Handle(handle)
         self._name = name
         self._close = _library.close_store if owned else None
 
@@ -174,8 +181,11 @@ class Store(Target):
 
         For what belongs to a connection: PRAGMA, ATTACH, temporary tables, transactions by hand.
         """
+        connection = Connection(0, self)
         flags = _READ_ONLY if read_only else 0
-        return Connection(_library.acquire(self._handle, microseconds(timeout), flags, token_handle(cancel)), self)
+        _library.acquire(self._handle, microseconds(timeout), flags, token_handle(cancel), connection._own)
+        connection._handle = connection._own.value
+        return connection
 
     def health(self, *, timeout: Optional[float] = None) -> Health:
         """Tries whether the store can read and write now."""
@@ -187,9 +197,9 @@ class Store(Target):
 
     def close(self, *, drain: Optional[float] = None) -> None:
         """Closes the store: waits up to ``drain`` seconds (``None``: as configured) for calls under way, then ends them. Twice is harmless."""
-        self._close = None
         patience = -1 if drain is None else 0 if drain == 0 else microseconds(min(drain, 1e9))
         _library.close_store(self._handle, patience)
+        self._close = None
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -199,9 +209,9 @@ class Store(Target):
 
     def __del__(self) -> None:
         close = getattr(self, "_close", None)
-        if close:
+        if close and self._own.value:
             try:
-                close(self._handle, 0)
+                close(self._own.value, 0)
             except Error:
                 pass
 
@@ -228,9 +238,11 @@ class Derived(Target):
 class Transaction(Target):
     """A transaction, or a savepoint inside one. Used by one thread at a time."""
 
-    __slots__ = ("_open", "_parent", "_rollback", "__weakref__")
+    __slots__ = ("_own", "_open", "_parent", "_rollback", "__weakref__")
 
     def __init__(self, handle: int, parent: Target) -> None:
+        #: The handle, from the moment on in which there is one.
+        self._own = _library.Handle(handle)
         self._open = True
         self._parent = parent
         self._rollback = _library.rollback
@@ -241,21 +253,21 @@ class Transaction(Target):
         return self._open
 
     def commit(self) -> None:
-        """Makes the changes durable, or part of the transaction around. After :class:`BusyError` it may be tried again."""
+        """Makes the changes durable, or part of the transaction around. After :class:`BusyError` it may be tried again.
+
+        Only errors of keepwell say that it did not happen; when a signal handler raises meanwhile, it may have happened or not.
+        """
         try:
             _library.commit(self._handle)
         except Error as error:
             self._open = not (error.rolled_back or error.committed or error.name in _ENDED)
             raise
-        except BaseException:  # a signal handler raised after the commit
-            self._open = False
-            raise
         self._open = False
 
     def rollback(self) -> None:
         """Undoes the changes. Harmless when the transaction has ended."""
+        self._rollback(self._own.value)
         self._open = False
-        self._rollback(self._handle)
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -279,24 +291,26 @@ class Transaction(Target):
         return True
 
     def __del__(self) -> None:
-        if getattr(self, "_open", False) and self._undo():
-            _leaked(self, "was neither committed nor rolled back, and is rolled back now")
+        if getattr(self, "_open", False) and self._own.value and self._undo():
+            leaked(self, "was neither committed nor rolled back, and is rolled back now")
 
 
 class Connection(Target):
     """A connection that was taken out of the pool. Used by one thread at a time."""
 
-    __slots__ = ("_open", "_parent", "_release", "__weakref__")
+    __slots__ = ("_own", "_open", "_parent", "_release", "__weakref__")
 
     def __init__(self, handle: int, parent: Target) -> None:
+        #: The handle, from the moment on in which there is one.
+        self._own = _library.Handle(handle)
         self._open = True
         self._parent = parent
         self._release = _library.release
 
     def release(self) -> None:
         """Gives the connection back, rolling back what is open on it. Twice is harmless."""
+        self._release(self._own.value)
         self._open = False
-        self._release(self._handle)
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -305,81 +319,8 @@ class Connection(Target):
         self.release()
 
     def __del__(self) -> None:
-        if getattr(self, "_open", False) and self._release(self._handle) == 0:
-            _leaked(self, "was not released, and is given back now")
-
-
-class Stream(Iterator[Row]):
-    """A result that is read bit by bit. Iterate over it once; close it, or use it in a ``with``, unless you read it to its end."""
-
-    __slots__ = ("columns", "_parent", "_handle", "_rows", "_close", "_closed", "__weakref__")
-
-    def __init__(self, parent: Target, handle: int, columns: Tuple[str, ...], first: List[Row]) -> None:
-        #: The names of the columns, in order.
-        self.columns = columns
-        self._parent = parent
-        self._handle = handle
-        self._close = _library.close_rows
-        self._closed = False
-        self._rows: Iterator[Row] = iter(first)
-
-    def __iter__(self) -> Iterator[Row]:
-        yield from self._rows
-        while self._fetch():
-            yield from self._rows
-
-    def __next__(self) -> Row:
-        for row in self._rows:
-            return row
-        while self._fetch():
-            for row in self._rows:
-                return row
-        raise StopIteration
-
-    def batches(self) -> Iterator[List[Row]]:
-        """The rows in the batches in which they are fetched."""
-        while True:
-            batch = list(self._rows)
-            if batch:
-                yield batch
-            if not self._fetch():
-                return
-
-    def _fetch(self) -> bool:
-        """Gets the next rows; ``False`` at the end."""
-        if self._closed:
-            raise own_error(ClosedError, 15, "the stream is closed; nothing more can be read from it")
-        if not self._handle:
-            return False
-        try:
-            self._handle, rows = fetch_rows(self._handle)
-        except BaseException:
-            self.close()
-            raise
-        self._rows = iter(rows)
-        return True
-
-    def close(self) -> None:
-        """Ends the result early and gives its connection back. Twice is harmless."""
-        self._closed = True
-        handle, self._handle = self._handle, 0
-        self._rows = iter(())
-        if handle:
-            self._close(handle)
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", 0) and self._close(self._handle) == 0:
-            _leaked(self, "was neither read to its end nor closed, and is closed now")
-
-
-def _leaked(thing: object, what: str) -> None:
-    warnings.warn(f"a keepwell.{type(thing).__name__} {what}; use it in a `with`", ResourceWarning, stacklevel=3, source=thing)
+        if getattr(self, "_open", False) and self._own.value and self._release(self._own.value) == 0:
+            leaked(self, "was not released, and is given back now")
 
 
 def _options(timeout: Optional[float], read_only: bool, cancel: Optional[CancelToken]) -> Tuple[int, ...]:

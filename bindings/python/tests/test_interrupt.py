@@ -82,10 +82,6 @@ CALLS = {
 }
 
 
-@pytest.mark.xfail(
-    reason="a signal between the library's answer and the object that is to own it loses the handle: known, see the README",
-    strict=False,
-)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 def test_control_c_in_a_short_call_loses_nothing(call: str, script: Script) -> None:
     """A signal may come between the library's success and the object that owns what it gave."""

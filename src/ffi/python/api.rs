@@ -116,6 +116,7 @@ interpreter! {
         fn PyObject_GetIter(*mut PyObject) -> *mut PyObject;
         fn PyObject_IsTrue(*mut PyObject) -> c_int;
         fn PyObject_RichCompare(*mut PyObject, *mut PyObject, c_int) -> *mut PyObject;
+        fn PyObject_SetAttrString(*mut PyObject, *const c_char, *mut PyObject) -> c_int;
         fn PySequence_GetItem(*mut PyObject, isize) -> *mut PyObject;
         fn PySequence_List(*mut PyObject) -> *mut PyObject;
         fn PySequence_Tuple(*mut PyObject) -> *mut PyObject;

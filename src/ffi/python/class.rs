@@ -38,6 +38,11 @@ pub fn member(name: &'static CStr, kind: c_int, offset: usize, doc: &'static CSt
     MemberDef { name: name.as_ptr(), kind, offset: offset as isize, flags: READ_ONLY, doc: doc.as_ptr() }
 }
 
+/// A member that Python code may also write.
+pub fn writable(name: &'static CStr, kind: c_int, offset: usize, doc: &'static CStr) -> MemberDef {
+    MemberDef { flags: 0, ..member(name, kind, offset, doc) }
+}
+
 /// A method; its doc string may start with a signature.
 pub fn method(name: &'static CStr, function: *const (), flags: c_int, doc: &CStr) -> MethodDef {
     MethodDef { name: name.as_ptr(), function: function.cast_mut().cast(), flags, doc: doc.to_owned().into_raw() }

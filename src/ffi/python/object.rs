@@ -325,6 +325,15 @@ impl<'py> Object<'py> {
         unsafe { self.python.own((self.python.api.PyObject_GetAttrString)(self.pointer(), name.as_ptr())) }
     }
 
+    /// Sets an attribute.
+    pub fn set_attribute(self, name: &CStr, value: &Owned<'_>) -> Outcome<()> {
+        // SAFETY: as in `attribute`; the value is alive.
+        match unsafe { (self.python.api.PyObject_SetAttrString)(self.pointer(), name.as_ptr(), value.pointer()) } {
+            0 => Ok(()),
+            _ => Err(Raised),
+        }
+    }
+
     /// What calling it with the arguments in a tuple gives.
     pub fn call<'r>(self, python: Python<'r>, arguments: &Owned<'_>) -> Outcome<Owned<'r>> {
         // SAFETY: both are alive and the lock is held; the result is a reference of its own.

@@ -27,7 +27,8 @@ const INTERRUPTED: kw_status = -3;
 
 /// Part of the Python package: runs the request that begins at `request` as `marshal.dumps(…, 2)` made it,
 /// `(block, operation, handle, sql or (statement,), values[, names or None, options])`. `block` is the address of memory of the package's: its
-/// size in a 64-bit number, sixteen ids of column names that need not be sent again, and room of that size for the reply.
+/// size in a 64-bit number, sixteen ids of column names that need not be sent again, the handle of rows that nobody owns yet, and room of
+/// that size for the reply.
 #[no_mangle]
 pub unsafe extern "C" fn kw_python_call(request: *const c_char) -> kw_status {
     guard(std::ptr::null_mut(), || {
@@ -44,6 +45,7 @@ pub unsafe extern "C" fn kw_python_call(request: *const c_char) -> kw_status {
 fn answer(request: &Request<'_>, values: Values<'_>) -> kw_status {
     let mut block = Block::at(request.block);
     tick::forget();
+    block.leave_rest(0);
     let work = std::panic::AssertUnwindSafe(|| match request.operation {
         operation::QUERY | operation::OPEN => query(request, &values, &mut block),
         operation::EXECUTE => changed(request, &mut block, |on, sql, options| on.execute(sql, values.as_params(), options)),

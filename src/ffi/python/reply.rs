@@ -20,6 +20,10 @@ const BAD_TEXT: kw_status = -2;
 const LEFT_FOR_YOU: kw_status = -4;
 /// Sets of column names that the package remembers per block.
 const NAMES: usize = 16;
+/// The number in the header that names the rows whose handle the package has not taken over yet.
+const REST: usize = 1 + NAMES;
+/// Numbers before the room.
+const HEADER: usize = REST + 1;
 
 /// The block of the package that a reply goes to.
 pub struct Block {
@@ -35,7 +39,7 @@ impl Block {
     /// The room for the reply.
     pub fn room(&mut self) -> &mut [u8] {
         // SAFETY: the package keeps a block of this layout alive for the call and lends it to nobody else.
-        unsafe { std::slice::from_raw_parts_mut(self.header.add(1 + NAMES).cast::<u8>(), *self.header as usize) }
+        unsafe { std::slice::from_raw_parts_mut(self.header.add(HEADER).cast::<u8>(), *self.header as usize) }
     }
 
     /// The room without what comes after the rows.
@@ -50,6 +54,12 @@ impl Block {
         let place = number as usize % NAMES;
         // SAFETY: as in `room`.
         (place, unsafe { *self.header.add(1 + place) } == number)
+    }
+
+    /// Leaves the handle of a rest in the header: a signal may keep the package from reading the reply, and then the block closes it.
+    pub fn leave_rest(&mut self, rows: kw_rows) {
+        // SAFETY: as in `room`.
+        unsafe { *self.header.add(REST) = rows }
     }
 
     /// Notes that the package has got the names of this set.
@@ -129,6 +139,7 @@ impl First {
     /// Ends the reply with the handle of the rest. A reply in memory of its own is left for the package to fetch.
     pub fn finish(self, block: &mut Block, more: kw_rows) -> kw_status {
         block.remember(self.number);
+        block.leave_rest(more);
         let Some(mut own) = self.own else {
             Writer::from(block.room(), self.end).integer(more as i64);
             return KW_OK;

@@ -13,7 +13,7 @@ use super::class::{self, slot};
 use super::entry;
 use super::gil::Gil;
 use super::kept::Kept;
-use super::object::{Outcome, Owned, Python, Raised};
+use super::object::{Object, Outcome, Owned, Python, Raised};
 use super::parameters::{Matrix, Parameters};
 use super::state::{Address, Interpreter};
 use crate::cancel::Op;
@@ -49,14 +49,14 @@ pub struct Docs<'a> {
 pub fn make(python: Python<'_>, docs: &Docs<'_>) -> Outcome<Address> {
     let doc = docs.class.to_owned().into_raw().cast_const();
     let slots = vec![slot(slot::DOC, doc.cast()), slot(slot::NEW, new as *const ())];
-    let members = vec![class::member(c"_handle", class::MEMBER_U64, offset_of!(TargetObject, handle), c"The number of the C handle.")];
+    let members = vec![class::writable(c"_handle", class::MEMBER_U64, offset_of!(TargetObject, handle), c"The number of the C handle.")];
     let methods = vec![
         class::method(c"query", query as *const (), FASTCALL_KEYWORDS, docs.query),
         class::method(c"query_one", query_one as *const (), FASTCALL_KEYWORDS, docs.query_one),
         class::method(c"query_value", query_value as *const (), FASTCALL_KEYWORDS, docs.query_value),
         class::method(c"execute", execute as *const (), FASTCALL_KEYWORDS, docs.execute),
         class::method(c"_execute_many", execute_many as *const (), FASTCALL_KEYWORDS, c"(sql, rows, options)"),
-        class::method(c"_open_rows", open_rows as *const (), FASTCALL_KEYWORDS, c"(sql, params, batch_rows, options)"),
+        class::method(c"_open_rows", open_rows as *const (), FASTCALL_KEYWORDS, c"(sql, params, batch_rows, options, owner)"),
     ];
     class::make(python, c"keepwell.Target", size_of::<TargetObject>(), class::PLAIN | class::BASE, slots, methods, members)
 }
@@ -326,7 +326,8 @@ unsafe extern "C" fn execute_many(
     })
 }
 
-/// `(sql, params, batch_rows, options) -> (handle, columns, rows)`: a result to be read bit by bit; the handle is 0 when this is all.
+/// `(sql, params, batch_rows, options, owner) -> (columns, rows)`: a result to be read bit by bit. The handle of the rest, or 0, is already in
+/// `owner._handle` when this returns, so that no signal can come in between.
 unsafe extern "C" fn open_rows(
     this: *mut PyObject,
     first: *const *mut PyObject,
@@ -336,18 +337,18 @@ unsafe extern "C" fn open_rows(
     entry(|interpreter, python| {
         // SAFETY: what the interpreter passed to this method.
         let (target, call) = unsafe { Frame { this, first, positions, keywords }.open(python) };
-        let [sql, params, batch_rows, options] = call.exactly()?;
+        let [sql, params, batch_rows, options, owner] = call.exactly()?;
         let mut run =
             Run { interpreter, target, command: Command::read(interpreter, sql)?, options: super::arguments::packed_options(options)? };
         run.options.batch_rows = u32::try_from(batch_rows.as_u64()?).unwrap_or(u32::MAX);
         let kept = Kept::new(python);
         let params = Parameters::read(interpreter, Some(params), &kept)?;
-        run.query(python, params.as_params(), |run, python, gil, fetched| run.open(python, gil, fetched))
+        run.query(python, params.as_params(), |run, python, gil, fetched| run.open(python, gil, fetched, owner))
     })
 }
 
 impl Run<'_> {
-    fn open<'py>(&self, python: Python<'py>, gil: &Gil, fetched: Fetched) -> Outcome<Owned<'py>> {
+    fn open<'py>(&self, python: Python<'py>, gil: &Gil, fetched: Fetched, owner: Object<'_>) -> Outcome<Owned<'py>> {
         let Fetched { columns, batch, rest } = fetched;
         let names = self.interpreter.columns(python, &columns)?;
         let rows = cells::rows(self.interpreter, python, &batch)?;
@@ -358,7 +359,8 @@ impl Run<'_> {
             }
             Some(rest) => self.reader(gil, columns, rest).map_err(|error| self.fail(python, gil, &error))?,
         };
-        python.tuple(3, [python.unsigned(handle), Ok(names), Ok(rows)].into_iter())
+        owner.set_attribute(c"_handle", &python.unsigned(handle)?)?;
+        python.tuple(2, [Ok(names), Ok(rows)].into_iter())
     }
 
     /// A handle of the rest. Its fetches run without the interpreter's lock and take it in their tick.
