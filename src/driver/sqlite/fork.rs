@@ -8,7 +8,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{c_int, CStr};
+use std::ffi::{c_char, c_int};
 use std::sync::Once;
 
 use rusqlite::ffi;
@@ -40,7 +40,7 @@ pub fn prepare() {
             let mut byte = 0_u8;
             ffi::sqlite3_randomness(1, (&raw mut byte).cast());
             libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child));
-            install_fstat();
+            install_stat();
         }
     });
 }
@@ -68,32 +68,43 @@ fn leave() {
     }
 }
 
+/// Puts `stat` and `fstat` in the place of the operating system's, in SQLite's own table of system calls.
+///
 /// # Safety
 /// SQLite is initialized, and no database is open yet.
-unsafe fn install_fstat() {
-    const NAME: &CStr = c"fstat";
-    // SAFETY: the default VFS is a unix VFS here and lives for ever; its system-call table accepts a function of fstat's signature.
+unsafe fn install_stat() {
+    type Any = unsafe extern "C" fn();
+    type Stat = unsafe extern "C" fn(*const c_char, *mut libc::stat) -> c_int;
+    type Fstat = unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int;
+    // SAFETY: the default VFS is a unix VFS here and lives for ever; its table takes functions of these signatures under these names.
     unsafe {
         let vfs = ffi::sqlite3_vfs_find(std::ptr::null());
         if let Some(set) = vfs.as_ref().and_then(|v| v.xSetSystemCall) {
-            let function: unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int = fstat;
-            set(
-                vfs,
-                NAME.as_ptr(),
-                Some(std::mem::transmute::<unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int, unsafe extern "C" fn()>(function)),
-            );
+            set(vfs, c"stat".as_ptr(), Some(std::mem::transmute::<Stat, Any>(stat)));
+            set(vfs, c"fstat".as_ptr(), Some(std::mem::transmute::<Fstat, Any>(fstat)));
         }
     }
 }
 
-/// `fstat` with a device number of this process's age. SQLite uses the number only to tell files apart.
+/// `stat` with a device number of this process's age. SQLite uses the number only to tell files apart: with the real one it would find
+/// the inherited entry of a file, whose mutex may be locked for ever.
+unsafe extern "C" fn stat(path: *const c_char, into: *mut libc::stat) -> c_int {
+    // SAFETY: SQLite passes NUL-terminated text and memory for the answer.
+    unsafe { of_this_age(libc::stat(path, into), into) }
+}
+
+/// `fstat`, in the same way.
 unsafe extern "C" fn fstat(file: c_int, into: *mut libc::stat) -> c_int {
     // SAFETY: SQLite passes an open descriptor and memory for the answer.
-    unsafe {
-        let code = libc::fstat(file, into);
-        if code == 0 {
-            (*into).st_dev ^= libc::dev_t::from(process::age()) << 48;
-        }
-        code
+    unsafe { of_this_age(libc::fstat(file, into), into) }
+}
+
+/// # Safety
+/// `into` holds an answer when `code` is 0.
+unsafe fn of_this_age(code: c_int, into: *mut libc::stat) -> c_int {
+    if code == 0 {
+        // SAFETY: the caller's promise.
+        unsafe { (*into).st_dev ^= libc::dev_t::from(process::age()) << 48 };
     }
+    code
 }
