@@ -217,7 +217,7 @@ impl Batch {
 /// The columns of a result: names, declared types, and a number that changes when they do.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Columns {
-    /// Equal numbers mean equal columns, in the whole process.
+    /// Equal numbers mean equal columns, within one store.
     pub id: u64,
     pub names: Vec<String>,
     /// The declared type of a column that is a plain table column ([`sqlite3_column_decltype`](https://sqlite.org/c3ref/column_decltype.html)).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import keepwell  # noqa: E402
+
+# A shell that runs the suite in the background lets it ignore SIGINT, and programs started from here would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 

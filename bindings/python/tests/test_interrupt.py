@@ -35,7 +35,7 @@ def test_control_c_ends_a_wait_for_another_process(call: str, tmp_path: Path) ->
         store.close()
     """
     seconds, out, err = interrupt(code, tmp_path)
-    assert (out, err) == ("interrupted\n", "") and seconds < 2
+    assert (out, err) == ("interrupted\n", "") and seconds < 8
 
 
 @pytest.mark.parametrize("rows", [4000, 40_000], ids=["one chunk", "many chunks"])
@@ -57,7 +57,7 @@ def test_control_c_in_execute_many_undoes_it_and_frees_the_writer(rows: int, tar
         store.close()
     """
     seconds, out, err = interrupt(code, tmp_path)
-    assert (out, err) == ("interrupted\n0 20000\n", "") and seconds < 2
+    assert (out, err) == ("interrupted\n0 20000\n", "") and seconds < 8
 
 
 def test_a_deadline_in_execute_many_inside_a_transaction_frees_the_writer(store: keepwell.Store) -> None:

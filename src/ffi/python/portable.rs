@@ -80,10 +80,10 @@ fn on<R>(request: &Request<'_>, work: impl FnOnce(On<'_>, &str, &QueryOptions<'_
 
 /// `(place, names or None, 0, rows, more)`
 fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Result<kw_status, Trouble> {
-    let mut first = Err(Trouble::from(Error::new(Kind::Misuse, "python: no rows were shown")));
+    let mut first = None;
     let more = on(request, |on, sql, options, call| {
         let (columns, rest) = on.query_first(sql, values.as_params(), options, |columns, batch| {
-            first = First::write(block, columns, batch);
+            first = Some(First::write(block, columns, batch));
             columns.clone()
         })?;
         match rest {
@@ -92,11 +92,12 @@ fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Resul
         }
     })?;
     match first {
-        Ok(first) => Ok(first.finish(block, more)),
-        Err(trouble) => {
+        Some(Ok(first)) => Ok(first.finish(block, more)),
+        Some(Err(trouble)) => {
             close(more);
             Err(trouble)
         }
+        None => Err(Error::new(Kind::Misuse, "python: the store showed no rows").into()),
     }
 }
 
