@@ -49,6 +49,26 @@ impl<'a> Op<'a> {
         Op { deadline, token, caller, timeout, ..Op::unbounded() }
     }
 
+    /// An operation that began elsewhere: with the `deadline` that its `timeout` led to.
+    pub fn until(
+        deadline: Option<Instant>,
+        timeout: Option<Duration>,
+        token: Option<CancelToken>,
+        caller: Option<&'a dyn Caller>,
+    ) -> Self {
+        Op { deadline, token, caller, timeout, ..Op::unbounded() }
+    }
+
+    /// The time that the operation was given when it began.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The token that can end the operation.
+    pub fn token(&self) -> Option<CancelToken> {
+        self.token
+    }
+
     /// Whether anything can end the operation early, or somebody wants to hear of it.
     #[inline]
     pub fn is_watched(&self) -> bool {

@@ -24,7 +24,9 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 
 pub use keys::{Key, KEYS};
-pub use sections::{AutoVacuum, Cache, Driver, JournalMode, Metrics, Options, Pool, Query, SecureDelete, Synchronous, TempStore};
+pub use sections::{
+    AutoVacuum, Cache, Driver, JournalMode, Metrics, Options, Pool, Query, SecureDelete, Synchronous, TempStore, Writer,
+};
 pub use uri::{DataSource, Mode, Source};
 
 /// Everything a store can be told, as typed values.
@@ -54,6 +56,7 @@ pub struct Config {
     pub close_timeout: Duration,
     /// The connections.
     pub pool: Pool,
+    pub writer: Writer,
     /// What a call does where it does not say otherwise.
     pub query: Query,
     /// The cache of results.

@@ -178,6 +178,9 @@ pub trait Connection: Send {
     /// Whether an explicit transaction is open.
     fn in_transaction(&self) -> bool;
 
+    /// Whether a deferred constraint is violated, so that a COMMIT now would fail.
+    fn violates_deferred(&self) -> bool;
+
     fn begin(&mut self, mode: Mode, op: &Op<'_>) -> Result<()>;
     fn commit(&mut self) -> Commit;
     fn rollback(&mut self) -> Result<()>;

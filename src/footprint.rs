@@ -21,6 +21,8 @@ pub struct Footprint {
     pub reads_last_insert: bool,
     /// Whether it can not run inside a transaction (`VACUUM`).
     pub outside_transaction: bool,
+    /// Whether it is a PRAGMA. Some that change nothing of the connection behave differently inside a transaction (`wal_checkpoint`).
+    pub pragma: bool,
     /// Whether it changes the connection itself: a setting, an attached database, a temporary object.
     pub session: bool,
     /// Whether every function it calls is known to depend on its arguments alone.

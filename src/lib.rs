@@ -24,7 +24,9 @@ pub mod sync;
 // Connections, and what is done with them.
 mod caretaker;
 mod exec;
+mod group;
 mod holders;
+mod member;
 mod pool;
 mod session;
 mod tx;

@@ -2,6 +2,7 @@
 
 mod wait;
 
+use std::cell::OnceCell;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::Deref;
@@ -12,12 +13,13 @@ use std::time::{Duration, Instant};
 use crate::bell::Bell;
 use crate::cancel::Op;
 use crate::driver::{Connection, Cursor, Driver, Leave, Role};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::holders::{Holder, Holders, Purpose};
+use crate::member::Member;
 use crate::metrics::cell::Counter;
 use crate::process;
 use crate::rows::Batch;
-use crate::slots::{Load, Slots, Taken};
+use crate::slots::{Load, Slots, Started, Taken, Turn};
 
 use self::wait::Wait;
 
@@ -57,6 +59,10 @@ pub struct Counters {
     pub exhausted: Counter,
     pub self_deadlocks: Counter,
     pub checkpoints: Counter,
+    /// Transactions that were shared, the writes in them, and the writes that had to be run again.
+    pub groups: Counter,
+    pub grouped: Counter,
+    pub replayed: Counter,
 }
 
 /// A connection with what the pool knows of it.
@@ -75,8 +81,8 @@ struct Item {
 /// Law: at most one writer lease exists. The writer's slot has room for one, and its line is first come, first served.
 pub struct Pool {
     driver: Arc<dyn Driver>,
-    writer: Slots<Box<Item>>,
-    readers: Slots<Box<Item>>,
+    writer: Slots<Box<Item>, Arc<Member>>,
+    readers: Slots<Box<Item>, Arc<Member>>,
     has_readers: bool,
     limits: Limits,
     holders: Holders,
@@ -85,6 +91,27 @@ pub struct Pool {
     /// The process that opened the connections: no other may touch them.
     age: u32,
     pub counters: Counters,
+}
+
+/// Another thread's write that is being run here. Its caller wakes up when this is dropped.
+pub struct Follower(Started<Box<Item>, Arc<Member>>);
+
+impl Deref for Follower {
+    type Target = Member;
+
+    fn deref(&self) -> &Member {
+        self.0.job()
+    }
+}
+
+/// What became of a write that asked for the writer.
+pub enum Door<'a> {
+    /// The writer was free: the write has it for itself.
+    Open(Lease<&'a Pool>),
+    /// The writer came free in the write's turn; others may have come after it.
+    Turn(Lease<&'a Pool>, Arc<Member>),
+    /// Another thread has run it.
+    Served(Arc<Member>),
 }
 
 /// A connection on loan. Dropping it gives it back: clean, or not at all.
@@ -147,13 +174,50 @@ impl Pool {
         self.lease(Role::Writer, op, |_| true, purpose, bound)
     }
 
+    /// Asks for the writer for one write. While it waits in line as `member` (`None`: only this thread can run it), the thread that has
+    /// the writer may run it too. Waits like [`Pool::reader`].
+    #[inline]
+    pub fn door(&self, op: &Op<'_>, bound: bool, member: impl FnOnce() -> Option<Arc<Member>>) -> Result<Door<'_>> {
+        let mine = OnceCell::new();
+        let turn = self.turn(Role::Writer, op, |_| true, bound, &mine, member)?;
+        match (turn, mine.into_inner()) {
+            (Turn::Taken(taken), None) => Ok(Door::Open(self.lend(taken, Role::Writer, op, Purpose::Statement, bound)?)),
+            (Turn::Taken(taken), Some(member)) => Ok(Door::Turn(self.lend(taken, Role::Writer, op, Purpose::Statement, bound)?, member)),
+            (Turn::Served, Some(member)) => Ok(Door::Served(member)),
+            (Turn::Served, None) => Err(served_without_a_job()),
+        }
+    }
+
     #[inline]
     fn lease(&self, role: Role, op: &Op<'_>, prefers: impl Fn(&Box<Item>) -> bool, purpose: Purpose, bound: bool) -> Result<Lease<&Pool>> {
-        let slots = self.slots(role);
+        match self.turn(role, op, prefers, bound, &OnceCell::new(), || None)? {
+            Turn::Taken(taken) => self.lend(taken, role, op, purpose, bound),
+            Turn::Served => Err(served_without_a_job()),
+        }
+    }
+
+    /// Waits in line, with `member` as the job (kept in `mine`) if it gives one.
+    #[inline]
+    fn turn(
+        &self,
+        role: Role,
+        op: &Op<'_>,
+        prefers: impl Fn(&Box<Item>) -> bool,
+        bound: bool,
+        mine: &OnceCell<Arc<Member>>,
+        member: impl FnOnce() -> Option<Arc<Member>>,
+    ) -> Result<Turn<Box<Item>>> {
         let mut wait = Wait::new(self, role, op, bound);
-        let taken = slots.take(prefers, || wait.patience());
-        let taken = taken.map_err(|refusal| wait.error(refusal))?;
+        let job = || member().map(|member| mine.get_or_init(|| member).clone());
+        let give_up = |_: &_| mine.get().into_iter().for_each(|member| member.give_up());
+        let turn = self.slots(role).take_or_be_served(prefers, job, || wait.patience().inspect_err(give_up));
+        let turn = turn.map_err(|refusal| wait.error(refusal))?;
         wait.over();
+        Ok(turn)
+    }
+
+    #[inline]
+    fn lend(&self, taken: Taken<Box<Item>>, role: Role, op: &Op<'_>, purpose: Purpose, bound: bool) -> Result<Lease<&Pool>> {
         let item = match taken {
             Taken::Ready(item) => self.checked(item, role, op)?,
             Taken::Vacant => self.open(role, op)?,
@@ -162,7 +226,7 @@ impl Pool {
         Ok(Lease { pool: self, item: Some(item), role })
     }
 
-    fn slots(&self, role: Role) -> &Slots<Box<Item>> {
+    fn slots(&self, role: Role) -> &Slots<Box<Item>, Arc<Member>> {
         match role {
             Role::Writer => &self.writer,
             Role::Reader => &self.readers,
@@ -332,6 +396,11 @@ impl Pool {
     }
 }
 
+#[cold]
+fn served_without_a_job() -> Error {
+    Error::new(Kind::Engine, "the wait for a connection ended without one")
+}
+
 /// A connection keeps this much memory for first batches.
 const SCRATCH_CELLS: usize = 64 * 1024;
 const SCRATCH_BYTES: usize = 1024 * 1024;
@@ -392,6 +461,29 @@ impl<P: Deref<Target = Pool>> Lease<P> {
 }
 
 impl Lease<&Pool> {
+    /// Whether the next in line is a write that may be run here.
+    pub fn has_follower(&self) -> bool {
+        self.pool.writer.has_job()
+    }
+
+    /// Takes on the write that is next in line, if the next in line is one.
+    pub fn follower(&self) -> Option<Follower> {
+        self.pool.writer.start_job().map(Follower)
+    }
+
+    /// Counts a shared transaction that became durable.
+    pub fn grouped(&self, members: usize) {
+        if members > 1 {
+            self.pool.counters.groups.one();
+            self.pool.counters.grouped.add(members as u64);
+        }
+    }
+
+    /// Counts writes that are run again because another one ended their transaction.
+    pub fn replayed(&self, members: usize) {
+        self.pool.counters.replayed.add(members as u64);
+    }
+
     /// The same lease, independent of the borrow of the pool.
     pub fn into_owned(mut self, pool: &Arc<Pool>) -> Lease<Arc<Pool>> {
         Lease { pool: pool.clone(), item: self.item.take(), role: self.role }

@@ -6,6 +6,7 @@ use crate::caretaker::Rhythm;
 use crate::config::{AutoVacuum, Config, Mode, SecureDelete, Source};
 use crate::driver::sqlite::{Access, Place, Pragma, Settings};
 use crate::error::{Error, Kind, Result};
+use crate::group::Rules;
 use crate::pool::Limits;
 use crate::store::Defaults;
 
@@ -108,6 +109,7 @@ pub fn defaults(config: &Config) -> Defaults {
         read_only: config.query.read_only,
         keep_statements: config.query.use_prepared && config.query.statement_cache > 0,
         close_timeout: config.close_timeout,
+        group: config.writer.group_commit.then_some(Rules { most: config.writer.group_max as usize, delay: config.writer.group_delay }),
     }
 }
 

@@ -1,4 +1,11 @@
 //! A bounded container of things that are used one user at a time: take, put, discard, close. Waiters are served first come, first served.
+//!
+//! A waiter may bring a job along. Then whoever holds a thing already may do the job for it ([`Slots::start_job`]), in the job's turn.
+
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,6 +20,15 @@ pub enum Taken<T> {
     Ready(T),
     /// The right to make one.
     Vacant,
+}
+
+/// What the wait of a job ends with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn<T> {
+    /// The thing itself: nobody has done the job.
+    Taken(Taken<T>),
+    /// Somebody else has done the job.
+    Served,
 }
 
 /// Why a [`Slots::take`] gave nothing.
@@ -38,30 +54,68 @@ pub struct Load {
 ///
 /// Invariants under the lock: `idle.len() <= total <= capacity`; while somebody waits nothing is idle and nothing is vacant,
 /// because whatever comes back is handed to the oldest waiter directly and can not be overtaken.
-pub struct Slots<T> {
-    state: Mutex<State<T>>,
+pub struct Slots<T, J = ()> {
+    state: Mutex<State<T, J>>,
 }
 
-struct State<T> {
+struct State<T, J> {
     idle: Vec<T>,
     total: usize,
     capacity: usize,
-    waiting: VecDeque<Arc<Seat<T>>>,
+    waiting: VecDeque<Arc<Seat<T, J>>>,
     closed: bool,
 }
 
-/// Where one waiter waits. `given` is locked inside the state's lock by who gives, and alone by who waits.
-struct Seat<T> {
-    given: Mutex<Option<Given<T>>>,
+/// Where one waiter waits. `stage` is locked inside the state's lock by who takes the seat out of the line, and alone by who waits.
+struct Seat<T, J> {
+    stage: Mutex<Stage<T>>,
     call: Condvar,
+    job: Option<J>,
+}
+
+/// ```text
+///   InLine ── hand_over, close ──▶ Given
+///     └────── start_job ─────────▶ Started ── Started::drop ──▶ Given(Served)
+/// ```
+enum Stage<T> {
+    InLine,
+    /// Somebody else is doing the job: the waiter can not leave any more.
+    Started,
+    Given(Given<T>),
 }
 
 enum Given<T> {
-    Taken(Taken<T>),
+    Turn(Turn<T>),
     Closed,
 }
 
-impl<T> Slots<T> {
+/// How a waiter that wants to leave finds its seat.
+enum Left<T> {
+    InLine,
+    Started,
+    Given(Given<T>),
+}
+
+/// A job under way in another thread than its owner's, who wakes up when this is dropped.
+pub struct Started<T, J> {
+    seat: Arc<Seat<T, J>>,
+    job: J,
+}
+
+impl<T, J> Started<T, J> {
+    /// What there is to do.
+    pub fn job(&self) -> &J {
+        &self.job
+    }
+}
+
+impl<T, J> Drop for Started<T, J> {
+    fn drop(&mut self) {
+        self.seat.give(Given::Turn(Turn::Served));
+    }
+}
+
+impl<T, J: Clone> Slots<T, J> {
     /// An empty container for up to `capacity` things.
     pub fn new(capacity: usize) -> Self {
         let state = State { idle: Vec::new(), total: 0, capacity, waiting: VecDeque::new(), closed: false };
@@ -71,15 +125,31 @@ impl<T> Slots<T> {
     /// Takes an idle thing (the latest that `prefers` likes, else the latest), or the right to make one, or waits in line.
     ///
     /// `patience` is asked before every sleep: how long to sleep at most, or the reason to give up. It is called without any lock.
+    #[inline]
     pub fn take<E>(&self, prefers: impl Fn(&T) -> bool, patience: impl FnMut() -> Result<Duration, E>) -> Result<Taken<T>, Refusal<E>> {
+        match self.take_or_be_served(prefers, || None, patience)? {
+            Turn::Taken(taken) => Ok(taken),
+            Turn::Served => unreachable!("nobody serves a seat without a job"),
+        }
+    }
+
+    /// Like [`Slots::take`], but whoever holds the thing may do the job meanwhile. `job` is called, without any lock, only when there is
+    /// a wait. Who gives up after its job was started still waits for the end of it.
+    #[inline]
+    pub fn take_or_be_served<E>(
+        &self,
+        prefers: impl Fn(&T) -> bool,
+        job: impl FnOnce() -> Option<J>,
+        patience: impl FnMut() -> Result<Duration, E>,
+    ) -> Result<Turn<T>, Refusal<E>> {
+        if let Some(taken) = self.state.lock().take_now(&prefers)? {
+            return Ok(Turn::Taken(taken));
+        }
+        let seat = Arc::new(Seat { stage: Mutex::new(Stage::InLine), call: Condvar::new(), job: job() });
         let mut state = self.state.lock();
-        if state.closed {
-            return Err(Refusal::Closed);
+        if let Some(taken) = state.take_now(&prefers)? {
+            return Ok(Turn::Taken(taken));
         }
-        if let Some(taken) = state.take_now(prefers) {
-            return Ok(taken);
-        }
-        let seat = Arc::new(Seat { given: Mutex::new(None), call: Condvar::new() });
         state.waiting.push_back(seat.clone());
         drop(state);
         self.wait_at(&seat, patience)
@@ -87,35 +157,53 @@ impl<T> Slots<T> {
 
     /// Like [`Slots::take`], but never waits.
     pub fn try_take(&self, prefers: impl Fn(&T) -> bool) -> Option<Taken<T>> {
-        let mut state = self.state.lock();
-        if state.closed {
-            return None;
-        }
-        state.take_now(prefers)
+        self.state.lock().take_now::<()>(&prefers).ok().flatten()
     }
 
-    fn wait_at<E>(&self, seat: &Arc<Seat<T>>, mut patience: impl FnMut() -> Result<Duration, E>) -> Result<Taken<T>, Refusal<E>> {
+    /// Takes on the job of the waiter whose turn is next, if that one has brought a job. Only for who holds a thing.
+    pub fn start_job(&self) -> Option<Started<T, J>> {
+        let mut state = self.state.lock();
+        let job = state.waiting.front()?.job.clone()?;
+        let seat = state.waiting.pop_front()?;
+        *seat.stage.lock() = Stage::Started;
+        Some(Started { seat, job })
+    }
+
+    /// Whether the waiter whose turn is next has brought a job.
+    pub fn has_job(&self) -> bool {
+        self.state.lock().waiting.front().is_some_and(|seat| seat.job.is_some())
+    }
+
+    fn wait_at<E>(&self, seat: &Arc<Seat<T, J>>, mut patience: impl FnMut() -> Result<Duration, E>) -> Result<Turn<T>, Refusal<E>> {
         loop {
             let longest = match patience() {
                 Ok(longest) => longest,
-                Err(reason) => return self.leave(seat).map_or(Err(Refusal::Impatient(reason)), answer),
+                Err(reason) => match self.leave(seat) {
+                    Left::InLine => return Err(Refusal::Impatient(reason)),
+                    Left::Given(given) => return answer(given),
+                    Left::Started => return answer(seat.wait_for_the_end()),
+                },
             };
-            let mut given = seat.given.lock();
-            if given.is_none() {
-                given = wait(&seat.call, given, longest);
+            let mut stage = seat.stage.lock();
+            if !stage.is_given() {
+                stage = wait(&seat.call, stage, longest);
             }
-            if let Some(given) = given.take() {
+            if let Some(given) = stage.take_given() {
                 return answer(given);
             }
         }
     }
 
     /// Leaves the line. What was given in the meantime is kept: it would be lost otherwise.
-    fn leave(&self, seat: &Arc<Seat<T>>) -> Option<Given<T>> {
+    fn leave(&self, seat: &Arc<Seat<T, J>>) -> Left<T> {
         let mut state = self.state.lock();
         state.waiting.retain(|other| !Arc::ptr_eq(other, seat));
-        let given = seat.given.lock().take();
-        given
+        let mut stage = seat.stage.lock();
+        match stage.take_given() {
+            Some(given) => Left::Given(given),
+            None if matches!(*stage, Stage::Started) => Left::Started,
+            None => Left::InLine,
+        }
     }
 
     /// Gives a thing back.
@@ -174,225 +262,69 @@ impl<T> Slots<T> {
     }
 }
 
-impl<T> State<T> {
-    fn take_now(&mut self, prefers: impl Fn(&T) -> bool) -> Option<Taken<T>> {
+impl<T, J> State<T, J> {
+    #[inline]
+    fn take_now<E>(&mut self, prefers: &impl Fn(&T) -> bool) -> Result<Option<Taken<T>>, Refusal<E>> {
+        if self.closed {
+            return Err(Refusal::Closed);
+        }
         if let Some(last) = self.idle.len().checked_sub(1) {
             let index = self.idle.iter().rposition(prefers).unwrap_or(last);
-            return Some(Taken::Ready(self.idle.remove(index)));
+            return Ok(Some(Taken::Ready(self.idle.remove(index))));
         }
-        (self.total < self.capacity).then(|| {
+        Ok((self.total < self.capacity).then(|| {
             self.total += 1;
             Taken::Vacant
-        })
+        }))
     }
 
     fn hand_over(&mut self, taken: Taken<T>) {
         match (self.waiting.pop_front(), taken) {
-            (Some(seat), taken) => seat.give(Given::Taken(taken)),
+            (Some(seat), taken) => seat.give(Given::Turn(Turn::Taken(taken))),
             (None, Taken::Ready(thing)) => self.idle.push(thing),
             (None, Taken::Vacant) => self.total -= 1,
         }
     }
 }
 
-impl<T> Seat<T> {
+impl<T, J> Seat<T, J> {
     fn give(&self, given: Given<T>) {
-        let mut place: MutexGuard<'_, _> = self.given.lock();
-        *place = Some(given);
+        let mut stage: MutexGuard<'_, _> = self.stage.lock();
+        *stage = Stage::Given(given);
         self.call.notify_one();
     }
+
+    /// Waits for a job that somebody else has started.
+    fn wait_for_the_end(&self) -> Given<T> {
+        let mut stage = self.stage.lock();
+        loop {
+            match stage.take_given() {
+                Some(given) => return given,
+                None => stage = wait(&self.call, stage, Duration::from_secs(1)),
+            }
+        }
+    }
 }
 
-fn answer<T, E>(given: Given<T>) -> Result<Taken<T>, Refusal<E>> {
+impl<T> Stage<T> {
+    fn is_given(&self) -> bool {
+        matches!(self, Stage::Given(_))
+    }
+
+    fn take_given(&mut self) -> Option<Given<T>> {
+        match std::mem::replace(self, Stage::InLine) {
+            Stage::Given(given) => Some(given),
+            before => {
+                *self = before;
+                None
+            }
+        }
+    }
+}
+
+fn answer<T, E>(given: Given<T>) -> Result<Turn<T>, Refusal<E>> {
     match given {
-        Given::Taken(taken) => Ok(taken),
+        Given::Turn(turn) => Ok(turn),
         Given::Closed => Err(Refusal::Closed),
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    fn now() -> Result<Duration, ()> {
-        Err(())
-    }
-
-    #[test]
-    fn things_are_reused_last_in_first_out_unless_one_is_preferred() {
-        let slots = Slots::new(3);
-        for _ in 0..3 {
-            assert_eq!(slots.take(|_| false, now), Ok(Taken::Vacant));
-        }
-        for thing in [1, 2, 3] {
-            slots.put(thing);
-        }
-        assert_eq!(slots.take(|_| false, now), Ok(Taken::Ready(3)));
-        assert_eq!(slots.take(|thing| *thing == 1, now), Ok(Taken::Ready(1)));
-        assert_eq!(slots.take(|_| false, now), Ok(Taken::Ready(2)));
-        assert_eq!(slots.take(|_| false, now), Err(Refusal::Impatient(())));
-    }
-
-    #[test]
-    fn waiters_are_served_in_the_order_of_their_arrival() {
-        let slots = Arc::new(Slots::new(1));
-        assert_eq!(slots.take(|_| false, now), Ok(Taken::Vacant));
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let threads: Vec<_> = (0..8)
-            .map(|number| {
-                let (slots2, order) = (slots.clone(), order.clone());
-                let thread = std::thread::spawn(move || {
-                    let taken = slots2.take(|_| false, || Ok::<_, ()>(Duration::from_secs(10)));
-                    assert_eq!(taken, Ok(Taken::Ready(7)));
-                    order.lock().push(number);
-                    slots2.put(7);
-                });
-                while slots.load().waiting != number + 1 {
-                    std::thread::yield_now();
-                }
-                thread
-            })
-            .collect();
-        slots.put(7);
-        threads.into_iter().for_each(|t| t.join().unwrap());
-        assert_eq!(*order.lock(), (0..8).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn closing_wakes_who_waits_and_what_comes_back_later_is_handed_out() {
-        let slots = Arc::new(Slots::new(1));
-        slots.put_after_making(5);
-        assert_eq!(slots.take(|_| false, now), Ok(Taken::Ready(5)));
-        let waiter = {
-            let slots = slots.clone();
-            std::thread::spawn(move || slots.take(|_| false, || Ok::<_, ()>(Duration::from_secs(10))))
-        };
-        while slots.load().waiting == 0 {
-            std::thread::yield_now();
-        }
-        assert!(slots.close().is_empty());
-        assert_eq!(waiter.join().unwrap(), Err(Refusal::Closed));
-        assert_eq!(slots.put(5), Some(5));
-        assert_eq!(slots.load().total, 0);
-    }
-
-    #[test]
-    fn a_discarded_thing_lets_the_oldest_waiter_make_another() {
-        let slots = Arc::new(Slots::<u8>::new(1));
-        assert_eq!(slots.take(|_| false, now), Ok(Taken::Vacant));
-        let waiter = {
-            let slots = slots.clone();
-            std::thread::spawn(move || slots.take(|_| false, || Ok::<_, ()>(Duration::from_secs(10))))
-        };
-        while slots.load().waiting == 0 {
-            std::thread::yield_now();
-        }
-        slots.discard();
-        assert_eq!(waiter.join().unwrap(), Ok(Taken::Vacant));
-        assert_eq!(slots.load().total, 1);
-    }
-
-    impl<T> Slots<T> {
-        fn put_after_making(&self, thing: T) {
-            assert!(matches!(self.take(|_| false, now), Ok(Taken::Vacant)));
-            self.put(thing);
-        }
-    }
-}
-
-/// Every interleaving of two or three threads, by `loom`: run with `RUSTFLAGS="--cfg loom" cargo test --release --lib models`.
-#[cfg(all(test, loom))]
-mod models {
-    use super::*;
-
-    fn forever() -> Result<Duration, ()> {
-        Ok(Duration::MAX)
-    }
-
-    fn never() -> Result<Duration, ()> {
-        Err(())
-    }
-
-    /// Takes, makes sure that nobody else has the thing, and gives it back.
-    fn turn(slots: &Slots<u8>, inside: &loom::sync::atomic::AtomicUsize) {
-        use loom::sync::atomic::Ordering::SeqCst;
-        slots.take(|_| false, forever).unwrap();
-        assert_eq!(inside.fetch_add(1, SeqCst), 0, "two have the one thing");
-        inside.fetch_sub(1, SeqCst);
-        slots.put(1);
-    }
-
-    #[test]
-    fn one_thing_is_held_by_one_and_reaches_everyone() {
-        loom::model(|| {
-            let slots = Arc::new(Slots::new(1));
-            let inside = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
-            let threads: Vec<_> = (0..2)
-                .map(|_| {
-                    let (slots, inside) = (slots.clone(), inside.clone());
-                    loom::thread::spawn(move || turn(&slots, &inside))
-                })
-                .collect();
-            turn(&slots, &inside);
-            threads.into_iter().for_each(|t| t.join().unwrap());
-            assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
-        });
-    }
-
-    #[test]
-    fn who_gives_up_loses_nothing_that_was_given_meanwhile() {
-        loom::model(|| {
-            let slots = Arc::new(Slots::new(1));
-            slots.take(|_| false, forever).unwrap();
-            let impatient = {
-                let slots = slots.clone();
-                loom::thread::spawn(move || match slots.take(|_| false, never) {
-                    Ok(Taken::Ready(thing)) => drop(slots.put(thing)),
-                    Ok(Taken::Vacant) => slots.discard(),
-                    Err(refusal) => assert_eq!(refusal, Refusal::Impatient(())),
-                })
-            };
-            slots.put(1);
-            impatient.join().unwrap();
-            let load = slots.load();
-            assert_eq!((load.total, load.idle, load.waiting), (1, 1, 0), "the thing is idle, not lost");
-        });
-    }
-
-    #[test]
-    fn a_vacancy_is_passed_on_and_never_counted_twice() {
-        loom::model(|| {
-            let slots = Arc::new(Slots::<u8>::new(1));
-            slots.take(|_| false, forever).unwrap();
-            let next = {
-                let slots = slots.clone();
-                loom::thread::spawn(move || {
-                    assert_eq!(slots.take(|_| false, forever), Ok(Taken::Vacant));
-                    slots.put(2);
-                })
-            };
-            slots.discard();
-            next.join().unwrap();
-            assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
-        });
-    }
-
-    #[test]
-    fn closing_wakes_everyone_and_hands_out_what_comes_back() {
-        loom::model(|| {
-            let slots = Arc::new(Slots::new(1));
-            slots.take(|_| false, forever).unwrap();
-            let waiter = {
-                let slots = slots.clone();
-                loom::thread::spawn(move || match slots.take(|_| false, forever) {
-                    Ok(_) => assert_eq!(slots.put(1), Some(1)),
-                    Err(refusal) => assert_eq!(refusal, Refusal::Closed),
-                })
-            };
-            assert!(slots.close().is_empty());
-            assert_eq!(slots.put(1), Some(1));
-            waiter.join().unwrap();
-            assert_eq!(slots.load().total, 0);
-        });
     }
 }

@@ -1,6 +1,7 @@
 //! The store: where pool, transactions and results meet. Each method reads as the product's behaviour.
 
 mod scope;
+mod write;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,9 @@ use crate::driver::sqlite::SqliteDriver;
 use crate::driver::{Changes, Driver, Fetch, Limit, Mode, Permit, Plan, Role};
 use crate::error::{Error, Kind, Result};
 use crate::exec::{self, Matrix, Setting};
+use crate::group::Rules;
 use crate::holders::Purpose;
+use crate::member::{Done, Wants};
 use crate::options::{QueryOptions, Timeout};
 use crate::pool::{Lease, Pool};
 use crate::results::{Rest, Rows};
@@ -25,6 +28,8 @@ use crate::session::Session;
 use crate::settings;
 use crate::slots::Load;
 use crate::value::Params;
+
+use self::write::Written;
 
 pub use self::scope::Scope;
 
@@ -54,6 +59,8 @@ pub struct Defaults {
     pub read_only: bool,
     pub keep_statements: bool,
     pub close_timeout: Duration,
+    /// `None`: each write has a transaction of its own.
+    pub group: Option<Rules>,
 }
 
 /// A batch ends after this many bytes of text and blobs, whatever its rows.
@@ -86,6 +93,11 @@ pub struct Stats {
     pub self_deadlocks: u64,
     pub checkpoints: u64,
     pub log_frames: u64,
+    /// Transactions that single writes of several callers shared, and the writes in them.
+    pub groups: u64,
+    pub grouped: u64,
+    /// Writes that were run again because another one ended the transaction that they shared.
+    pub replayed: u64,
 }
 
 /// Whether a store can work now, and why not.
@@ -209,9 +221,12 @@ impl Store {
             if options.no_writer {
                 return Err(Error::new(Kind::NeedsWriter, "the statement writes; call again without asking for a reader only"));
             }
-            lease = self.inner.pool.writer(&op, Purpose::Statement, !options.unbound)?;
-        }
-        if self.read_only(options) {
+            lease = match self.write(sql, params, Wants::Rows, options, &op)? {
+                Written::Alone(lease) => lease,
+                Written::Done(Done::Rows(columns, mut batch)) => return Ok((receive(&columns, &mut batch), None)),
+                Written::Done(Done::Changes(_)) => unreachable!("rows were asked for"),
+            };
+        } else if self.read_only(options) {
             lease.connection().set_read_only(true)?;
         }
         let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
@@ -240,16 +255,6 @@ impl Store {
         lease.now_a_stream();
         let session = self.remember(Session::stream(lease.into_owned(&self.inner.pool)));
         Ok((received, Some(Rest::new(session, cursor, limit))))
-    }
-
-    /// Runs one statement to its end on the writer and says what it changed. Durable, to the degree configured, when it returns.
-    pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.op(options)?;
-        let mut lease = self.writer(options, &op, Purpose::Statement)?;
-        let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
-        lease.note(cursor)?;
-        let (connection, batch) = lease.parts();
-        exec::execute(connection, cursor, params.into(), &op, batch)
     }
 
     /// Runs one statement for each row of parameters in one transaction: all of them, or none.
@@ -347,6 +352,9 @@ impl Store {
             self_deadlocks: counters.self_deadlocks.get(),
             checkpoints: counters.checkpoints.get(),
             log_frames: self.inner.driver.backlog().frames.into(),
+            groups: counters.groups.get(),
+            grouped: counters.grouped.get(),
+            replayed: counters.replayed.get(),
         }
     }
 

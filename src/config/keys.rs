@@ -92,6 +92,13 @@ pub static KEYS: &[Key] = &[
     key("pool.snapshot_idle", "5", time(at!(pool.snapshot_idle), MS, 1000 * MILLISECOND),
         "How long an idle reader keeps its read snapshot, which makes the next read cheap while nothing was written. 0: not at all."),
 
+    key("writer.group_commit", "true", flag(at!(writer.group_commit)),
+        "Whether single writes of several callers that wait for the writer share one transaction, and one wait for the disk."),
+    key("writer.group_max", "64", count(at!(writer.group_max), 1, 10_000),
+        "Writes in such a transaction at most."),
+    key("writer.group_delay", "0", time(at!(writer.group_delay), MS, SECOND),
+        "How long such a transaction waits for more writes before it is committed. 0: it does not wait."),
+
     key("query.timeout", "0", time(at!(query.timeout), S, DAY),
         "Deadline of a call, its waits included. 0: none."),
     key("query.read_only", "false", flag(at!(query.read_only)),

@@ -71,6 +71,7 @@ pub(super) const BLANK: Config = Config {
     datasource: None,
     close_timeout: Blank::BLANK,
     pool: Blank::BLANK,
+    writer: Blank::BLANK,
     query: Blank::BLANK,
     cache: Blank::BLANK,
     metrics: Blank::BLANK,
@@ -111,6 +112,18 @@ impl Pool {
     /// Idle connections to keep at most: `max_idle`, but never more than `max_open`.
     pub fn idle_limit(&self) -> u32 {
         self.max_idle.min(self.max_open)
+    }
+}
+
+section! {
+    /// How single writes go through the one connection that writes.
+    Writer {
+        /// Whether single writes that wait share a transaction.
+        group_commit: bool,
+        /// Writes in one such transaction at most.
+        group_max: u32,
+        /// How long a transaction that could be committed waits for more writes.
+        group_delay: Duration,
     }
 }
 

@@ -319,6 +319,10 @@ impl Connection for SqliteConnection {
         !self.raw.autocommit() && !self.snapshot.is_held()
     }
 
+    fn violates_deferred(&self) -> bool {
+        self.raw.deferred_violations() > 0
+    }
+
     fn begin(&mut self, mode: Mode, op: &Op<'_>) -> Result<()> {
         if self.snapshot.is_held() {
             self.snapshot = Snapshot::Released;

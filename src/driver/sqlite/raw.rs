@@ -158,6 +158,14 @@ impl Raw {
         unsafe { ffi::sqlite3_total_changes64(self.db.as_ptr()) }
     }
 
+    /// How many foreign keys are violated now that may be until COMMIT. <https://sqlite.org/c3ref/c_dbstatus_options.html>
+    pub fn deferred_violations(&self) -> i32 {
+        let (mut now, mut highest) = (0, 0);
+        // SAFETY: the handle is valid; both answers are written to this frame. Nothing is reset.
+        unsafe { ffi::sqlite3_db_status(self.db.as_ptr(), ffi::SQLITE_DBSTATUS_DEFERRED_FKS, &mut now, &mut highest, 0) };
+        now
+    }
+
     /// Copies committed frames from the log to the database, as far as nobody is in the way.
     /// <https://sqlite.org/c3ref/wal_checkpoint_v2.html>
     pub fn checkpoint(&mut self, truncate: bool) -> Result<(), Failure> {

@@ -27,6 +27,7 @@ struct Notes {
     writes: Tables,
     control: bool,
     begins: bool,
+    pragma: bool,
     session: bool,
     impure: bool,
     /// Rows of a table, and the schema.
@@ -47,6 +48,7 @@ impl Default for Notes {
             writes: Tables::default(),
             control: false,
             begins: false,
+            pragma: false,
             session: false,
             impure: false,
             rows: false,
@@ -112,6 +114,7 @@ impl Recorder {
             counts_rows: notes.rows && !notes.schema,
             reads_last_insert: notes.reads_last_insert,
             outside_transaction: !read_only && silent,
+            pragma: notes.pragma,
             session: notes.session,
             pure_functions: !notes.impure,
         }
@@ -188,7 +191,7 @@ impl Notes {
 
     fn pragma(&mut self, name: &str, value: Option<&str>) -> Option<String> {
         let name = name.to_ascii_lowercase();
-        self.impure = true;
+        (self.pragma, self.impure) = (true, true);
         if is_data_pragma(&name, value.is_some()) || keeps_wal(&name, value) {
             return None;
         }

@@ -1,0 +1,141 @@
+//! Every interleaving of two or three threads, by `loom`: run with `RUSTFLAGS="--cfg loom" cargo test --release --lib models`.
+
+use super::*;
+
+fn forever() -> Result<Duration, ()> {
+    Ok(Duration::MAX)
+}
+
+fn never() -> Result<Duration, ()> {
+    Err(())
+}
+
+/// Takes, makes sure that nobody else has the thing, and gives it back.
+fn turn(slots: &Slots<u8>, inside: &loom::sync::atomic::AtomicUsize) {
+    use loom::sync::atomic::Ordering::SeqCst;
+    slots.take(|_| false, forever).unwrap();
+    assert_eq!(inside.fetch_add(1, SeqCst), 0, "two have the one thing");
+    inside.fetch_sub(1, SeqCst);
+    slots.put(1);
+}
+
+#[test]
+fn one_thing_is_held_by_one_and_reaches_everyone() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8>::new(1));
+        let inside = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let (slots, inside) = (slots.clone(), inside.clone());
+                loom::thread::spawn(move || turn(&slots, &inside))
+            })
+            .collect();
+        turn(&slots, &inside);
+        threads.into_iter().for_each(|t| t.join().unwrap());
+        assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
+    });
+}
+
+#[test]
+fn who_gives_up_loses_nothing_that_was_given_meanwhile() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let impatient = {
+            let slots = slots.clone();
+            loom::thread::spawn(move || match slots.take(|_| false, never) {
+                Ok(Taken::Ready(thing)) => drop(slots.put(thing)),
+                Ok(Taken::Vacant) => slots.discard(),
+                Err(refusal) => assert_eq!(refusal, Refusal::Impatient(())),
+            })
+        };
+        slots.put(1);
+        impatient.join().unwrap();
+        let load = slots.load();
+        assert_eq!((load.total, load.idle, load.waiting), (1, 1, 0), "the thing is idle, not lost");
+    });
+}
+
+#[test]
+fn a_vacancy_is_passed_on_and_never_counted_twice() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let next = {
+            let slots = slots.clone();
+            loom::thread::spawn(move || {
+                assert_eq!(slots.take(|_| false, forever), Ok(Taken::Vacant));
+                slots.put(2);
+            })
+        };
+        slots.discard();
+        next.join().unwrap();
+        assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
+    });
+}
+
+#[test]
+fn closing_wakes_everyone_and_hands_out_what_comes_back() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let waiter = {
+            let slots = slots.clone();
+            loom::thread::spawn(move || match slots.take(|_| false, forever) {
+                Ok(_) => assert_eq!(slots.put(1), Some(1)),
+                Err(refusal) => assert_eq!(refusal, Refusal::Closed),
+            })
+        };
+        assert!(slots.close().is_empty());
+        assert_eq!(slots.put(1), Some(1));
+        waiter.join().unwrap();
+        assert_eq!(slots.load().total, 0);
+    });
+}
+
+/// Does the jobs of others while holding the thing, then gives it back.
+fn serve(slots: &Slots<u8, u8>) -> usize {
+    let served = std::iter::from_fn(|| slots.start_job()).count();
+    slots.put(1);
+    served
+}
+
+#[test]
+fn a_job_is_done_by_its_owner_or_by_another_and_never_by_both() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8, u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let owner = {
+            let slots = slots.clone();
+            loom::thread::spawn(move || match slots.take_or_be_served(|_| false, || Some(1), forever).unwrap() {
+                Turn::Served => 0,
+                Turn::Taken(_) => 1 + serve(&slots),
+            })
+        };
+        let by_others = serve(&slots);
+        assert_eq!(by_others + owner.join().unwrap(), 1);
+        assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
+    });
+}
+
+#[test]
+fn who_gives_up_has_left_the_line_or_waits_for_the_end_of_its_job() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8, u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let owner = {
+            let slots = slots.clone();
+            loom::thread::spawn(move || match slots.take_or_be_served(|_| false, || Some(1), never) {
+                Ok(Turn::Served) => 0,
+                Ok(Turn::Taken(_)) => 1 + serve(&slots),
+                Err(refusal) => {
+                    assert_eq!(refusal, Refusal::Impatient(()));
+                    1
+                }
+            })
+        };
+        let by_others = serve(&slots);
+        assert_eq!(by_others + owner.join().unwrap(), 1, "left undone, done here, or done there: one of them");
+        assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
+    });
+}
