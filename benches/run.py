@@ -137,19 +137,38 @@ def c_writers(setting: Setting) -> List[Any]:
     return c_program(setting) + setting.writers.options()
 
 
+def counting(setting: Setting, command: List[Any]) -> List[Any]:
+    """A command that counts how often its process waits for the disk. The loader leaves out what it cannot preload."""
+    library = setting.folder / "lib" / "libsyncs.so"
+    output(os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", ROOT / "benches/c/syncs.c", "-o", library)
+    return ["env", f"LD_PRELOAD={library}", *command]
+
+
 def python_command(setting: Setting) -> List[Any]:
     return [sys.executable, ROOT / "bindings/python/bench/bench.py", "--rows", setting.rows] + ["--quick"] * setting.quick
 
 
-def go_command(setting: Setting) -> List[Any]:
+def python_writers(setting: Setting) -> List[Any]:
+    return counting(setting, [sys.executable, ROOT / "bindings/python/bench/writers.py", *setting.writers.options()])
+
+
+def go_program(setting: Setting) -> Path:
     program = setting.folder / "bench-go"
     output("go", "build", "-o", program, ".", cwd=ROOT / "bindings/go/bench")
-    return [program, "-rows", setting.rows] + ["-quick"] * setting.quick
+    return program
+
+
+def go_command(setting: Setting) -> List[Any]:
+    return [go_program(setting), "-rows", setting.rows] + ["-quick"] * setting.quick
+
+
+def go_writers(setting: Setting) -> List[Any]:
+    return counting(setting, [go_program(setting), *setting.writers.options()])
 
 
 Command = Callable[[Setting], List[Any]]
 SINGLES: Dict[str, Command] = {"c": c_command, "python": python_command, "go": go_command}
-WRITERS: Dict[str, Command] = {"c": c_writers}
+WRITERS: Dict[str, Command] = {"c": c_writers, "python": python_writers, "go": go_writers}
 
 # ------------------------------------------------------------------------------------------------------------- running --
 

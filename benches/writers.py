@@ -28,7 +28,7 @@ def plan(given: Dict[str, str], quick: bool) -> Plan:
     """The whole matrix, or what the filters leave of it. A filter may name other numbers than the matrix has, and several with commas."""
     chosen = [given.get(axis, usual).split(",") for axis, usual in AXES.items()]
     seconds = float(given.get("seconds", 0.5 if quick else 2))
-    return Plan(tuple(":".join(cell) for cell in product(*chosen)), seconds, int(given.get("windows", 3)))
+    return Plan(tuple(":".join(cell) for cell in product(*chosen)), seconds, int(given.get("windows", 3 if quick else 5)))
 
 
 # ------------------------------------------------------------------------------------------------------------- targets --
@@ -65,7 +65,7 @@ TARGETS = (
 
 # ------------------------------------------------------------------------------------------------------------- figures --
 
-MEASURES = ("writes", "p50", "p99", "p999", "slowest", "errors", "syncs", "fewest", "reads")
+MEASURES = ("writes", "p50", "p99", "p999", "slowest", "errors", "syncs", "sync", "fewest", "reads")
 
 
 def ratio(ours: Optional[float], peers: Optional[float]) -> Optional[float]:
@@ -100,8 +100,8 @@ def figure_of(line: Dict[str, Any]) -> Dict[str, Any]:
     """A program's line as a figure. Its time is that from one commit to the next, whoever made them."""
     ours, peers = medians(line["our_windows"]), medians(line["peer_windows"])
     ratios = {measure: ratio(ours[measure], peers[measure]) for measure in MEASURES}
-    rounds = [ratio(p["writes"], o["writes"]) for o, p in zip(line["our_windows"], line["peer_windows"])]
-    first, third = quartiles(rounds)
+    rounds = [(o["writes"], p["writes"]) for o, p in zip(line["our_windows"], line["peer_windows"])]
+    first, third = quartiles(ratio(p, o) for o, p in rounds)
     readers = f".readers{line['readers']}" if line["readers"] else ""
     return {
         **line,
@@ -112,6 +112,7 @@ def figure_of(line: Dict[str, Any]) -> Dict[str, Any]:
         "ratio_q1": first,
         "ratio_q3": third,
         "target": None,
+        "writes_quartiles": quartiles(ratio(o, p) for o, p in rounds),
         "ours": ours,
         "peers": peers,
         "ratios": ratios,
@@ -121,13 +122,14 @@ def figure_of(line: Dict[str, Any]) -> Dict[str, Any]:
 
 # --------------------------------------------------------------------------------------------------------------- table --
 
-HEAD = ["id", "", "writes/s", "p50", "p99", "p99.9", "slowest", "busy", "fsyncs/write", "fewest", "reads/s"]
+TIMES = {"p50", "p99", "p999", "slowest", "sync"}
+HEAD = ["id", "", "writes/s", "p50", "p99", "p99.9", "slowest", "busy", "fsyncs/write", "one fsync", "fewest", "reads/s"]
 
 
 def amount(measure: str, value: Optional[float]) -> str:
     if value is None:
         return "-"
-    if measure.startswith("p") or measure == "slowest":
+    if measure in TIMES:
         return human(value)
     return format(value, {"syncs": ".3f", "fewest": ".2f"}.get(measure, ",.0f"))
 
@@ -137,6 +139,8 @@ def compared(measure: str, found: Dict[str, Any]) -> str:
     verdict = found["verdicts"].get(measure)
     value = None if measure in ("errors", "fewest") else found["ratios"][measure]
     shown = [] if value is None or (verdict and not verdict["ratio"]) else [f"{value:.3g}×"]
+    if measure == "writes" and None not in found["writes_quartiles"]:
+        shown.append("[" + " ".join(f"{quartile:.3g}" for quartile in found["writes_quartiles"]) + "]")
     if verdict:
         shown += [verdict["target"], "met" if verdict["met"] else "MISSED"]
     return " ".join(shown)

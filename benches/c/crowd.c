@@ -87,7 +87,7 @@ static void latencies(worker *writers, int count, window *into) {
     into->slowest = all->nanos[all->count - 1];
 }
 
-static window sum_up(worker *workers, const cell *c, double seconds, long syncs) {
+static window sum_up(worker *workers, const cell *c, double seconds) {
     window w = {0};
     long in_time = 0, fewest = workers[0].in_time, reads = 0;
     for (int i = 0; i < c->writers; i++) {
@@ -99,7 +99,6 @@ static window sum_up(worker *workers, const cell *c, double seconds, long syncs)
     latencies(workers, c->writers, &w);
     w.writes = (double)in_time / seconds;
     w.reads = (double)reads / seconds;
-    w.syncs = (double)syncs / (double)workers[0].count;
     w.fewest = in_time > 0 ? (double)fewest * c->writers / (double)in_time : 0;
     return w;
 }
@@ -114,13 +113,18 @@ window play(party *p, const cell *c, double seconds) {
         if (pthread_create(&workers[i].id, NULL, i < c->writers ? write_rows : read_rows, &workers[i]) != 0) fail("no thread");
     }
     pthread_barrier_wait(&s.gate);
-    long syncs = bench_syncs();
+    long syncs = bench_syncs(), waited = bench_sync_nanos();
     s.end = now_ns() + seconds * 1e9;
     pthread_barrier_wait(&s.gate);
     for (int i = 0; i < threads; i++) pthread_join(workers[i].id, NULL);
     syncs = bench_syncs() - syncs;
-    for (int i = 0; i < c->writers; i++) p->written += workers[i].count;
-    window w = sum_up(workers, c, seconds, syncs);
+    waited = bench_sync_nanos() - waited;
+    long written = 0;
+    for (int i = 0; i < c->writers; i++) written += workers[i].count;
+    window w = sum_up(workers, c, seconds);
+    w.syncs = (double)syncs / (double)written;
+    w.sync = syncs > 0 ? (double)waited / (double)syncs : 0;
+    p->written += written;
     for (int i = 0; i < c->writers; i++) free(workers[i].nanos);
     pthread_barrier_destroy(&s.gate);
     return w;

@@ -42,7 +42,7 @@ static void expect_rows(const party *p) {
 
 static void print_window(const window *w) {
     printf("{\"writes\": %.1f, \"reads\": %.1f, \"p50\": %.0f, \"p99\": %.0f, \"p999\": %.0f, \"slowest\": %.0f, ", w->writes, w->reads, w->p50, w->p99, w->p999, w->slowest);
-    printf("\"errors\": %ld, \"syncs\": %.4f, \"fewest\": %.4f}", w->busy, w->syncs, w->fewest);
+    printf("\"errors\": %ld, \"syncs\": %.4f, \"sync\": %.0f, \"fewest\": %.4f}", w->busy, w->syncs, w->sync, w->fewest);
 }
 
 static void print_windows(const char *side, const window *all, int count) {

@@ -39,6 +39,7 @@ typedef struct window {
     double writes, reads; /* per second */
     double p50, p99, p999, slowest; /* nanoseconds */
     double syncs; /* per write */
+    double sync;  /* nanoseconds that one took, 0 when there was none */
     double fewest; /* writes of the writer that did the fewest, per the mean */
     long busy;
 } window;
@@ -49,6 +50,8 @@ window play(party *p, const cell *c, double seconds);
 /* Measures the cells that the command line names as writers:sync:readers, and prints a line of JSON for each. */
 void measure_writers(const char *const *cells, int count, double seconds, int windows);
 
+/* How often the process has waited for the disk so far, and how long altogether; see syncs.c. */
 long bench_syncs(void);
+long bench_sync_nanos(void);
 
 #endif
