@@ -1,6 +1,7 @@
 """Runs the benches of C, Python and Go one after another and prints one table with ratios, targets and verdicts.
 
     python3 benches/run.py [--quick] [c] [python] [go]
+    python3 benches/run.py [--quick] writers [c] [writers=8,32] [sync=full] [readers=0] [seconds=5] [windows=9]
 
 The figures also go to target/bench.json. A bench that fails is reported, the others still run, and the exit code is 1. A missed target is
 reported too, but fails nothing: other work on the machine moves figures. The lines that benches print are described in README.md.
@@ -18,8 +19,12 @@ import signal
 import subprocess
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from table import human, number, print_rows
+from writers import FILTERS, Plan, figure_of, plan, print_writers
 
 ROOT = Path(__file__).resolve().parents[1]
 FIELDS = ("id", "language", "peer", "ours_ns", "peer_ns", "ratio", "target")
@@ -35,6 +40,7 @@ class Setting(NamedTuple):
 
     quick: bool
     rows: int
+    writers: Plan
     target: Path  # cargo's target folder
     folder: Path  # for programs and databases
     library: Path
@@ -68,8 +74,9 @@ def output(*command: Any, cwd: Path = ROOT) -> str:
         raise Failure(f"{' '.join(map(str, command[:3]))} … ended with {error.returncode}") from error
 
 
-def build(quick: bool) -> Setting:
-    """Builds the library and finds the SQLite that is inside it, as an archive and as a header."""
+def build(quick: bool, writers: Plan) -> Setting:
+    """Builds the library and finds the SQLite that is inside it, as an archive and as a header. KEEPWELL_LIBRARY names another build of
+    the library to measure."""
     lines = output("cargo", "build", "--release", "--locked", "--message-format=json").splitlines()
     messages = [json.loads(line) for line in lines]
     artifacts = [m for m in messages if m["reason"] == "compiler-artifact"]
@@ -81,13 +88,14 @@ def build(quick: bool) -> Setting:
     setting = Setting(
         quick=quick,
         rows=QUICK_ROWS if quick else FULL_ROWS,
+        writers=writers,
         target=target,
         folder=target / "bench",
-        library=library,
+        library=Path(os.environ.get("KEEPWELL_LIBRARY", library)).resolve(),
         sqlite_archive=Path(script["out_dir"]) / "libsqlite3.a",
         sqlite_header=source / "sqlite3",
     )
-    for needed in (setting.sqlite_archive, setting.sqlite_header / "sqlite3.h"):
+    for needed in (setting.library, setting.sqlite_archive, setting.sqlite_header / "sqlite3.h"):
         if not needed.is_file():
             raise Failure(f"{needed} is not there: is SQLite still built from the bundled source?")
     link_library(setting)
@@ -102,7 +110,8 @@ def link_library(setting: Setting) -> None:
     link.symlink_to(setting.library)
 
 
-def c_command(setting: Setting) -> List[Any]:
+@lru_cache
+def c_program(setting: Setting) -> List[Any]:
     """Compiles the C bench; only the C++ point read is C++."""
     sources, objects = ROOT / "benches" / "c", setting.folder / "objects"
     objects.mkdir(exist_ok=True)
@@ -117,20 +126,49 @@ def c_command(setting: Setting) -> List[Any]:
     output(cxx, *made, setting.sqlite_archive, setting.library, "-lpthread", "-ldl", "-lm", "-o", program)
     data = setting.folder / "data"
     data.mkdir(exist_ok=True)
-    return [program, "--rows", setting.rows, "--folder", data] + ["--quick"] * setting.quick
+    return [program, "--folder", data]
+
+
+def c_command(setting: Setting) -> List[Any]:
+    return c_program(setting) + ["--rows", setting.rows] + ["--quick"] * setting.quick
+
+
+def c_writers(setting: Setting) -> List[Any]:
+    return c_program(setting) + setting.writers.options()
+
+
+def counting(setting: Setting, command: List[Any]) -> List[Any]:
+    """A command that counts how often its process waits for the disk. The loader leaves out what it cannot preload."""
+    library = setting.folder / "lib" / "libsyncs.so"
+    output(os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", ROOT / "benches/c/syncs.c", "-o", library)
+    return ["env", f"LD_PRELOAD={library}", *command]
 
 
 def python_command(setting: Setting) -> List[Any]:
     return [sys.executable, ROOT / "bindings/python/bench/bench.py", "--rows", setting.rows] + ["--quick"] * setting.quick
 
 
-def go_command(setting: Setting) -> List[Any]:
+def python_writers(setting: Setting) -> List[Any]:
+    return counting(setting, [sys.executable, ROOT / "bindings/python/bench/writers.py", *setting.writers.options()])
+
+
+def go_program(setting: Setting) -> Path:
     program = setting.folder / "bench-go"
     output("go", "build", "-o", program, ".", cwd=ROOT / "bindings/go/bench")
-    return [program, "-rows", setting.rows] + ["-quick"] * setting.quick
+    return program
 
 
-BENCHES: Dict[str, Callable[[Setting], List[Any]]] = {"c": c_command, "python": python_command, "go": go_command}
+def go_command(setting: Setting) -> List[Any]:
+    return [go_program(setting), "-rows", setting.rows] + ["-quick"] * setting.quick
+
+
+def go_writers(setting: Setting) -> List[Any]:
+    return counting(setting, [go_program(setting), *setting.writers.options()])
+
+
+Command = Callable[[Setting], List[Any]]
+SINGLES: Dict[str, Command] = {"c": c_command, "python": python_command, "go": go_command}
+WRITERS: Dict[str, Command] = {"c": c_writers, "python": python_writers, "go": go_writers}
 
 # ------------------------------------------------------------------------------------------------------------- running --
 
@@ -143,11 +181,11 @@ class Outcome(NamedTuple):
     failure: Optional[str]
 
 
-def run(name: str, setting: Setting) -> Outcome:
+def run(name: str, command: Command, setting: Setting) -> Outcome:
     """Builds and runs one bench."""
     started = time.monotonic()
     try:
-        text, failure = finish(BENCHES[name](setting), setting)
+        text, failure = finish(command(setting), setting)
     except Failure as error:
         text, failure = "", str(error)
     figures: List[Dict[str, Any]] = []
@@ -183,6 +221,8 @@ def take(line: Dict[str, Any], figures: List[Dict[str, Any]], header: Dict[str, 
     if "header" in line:
         header.update(line["header"])
         return
+    if "our_windows" in line:
+        line = figure_of(line)
     missing = [field for field in FIELDS if field not in line]
     if missing:
         raise Failure(f"without {', '.join(missing)}")
@@ -239,19 +279,7 @@ def print_header(setting: Setting, header: Dict[str, Any]) -> None:
     print(f"  go        {first_line('go', 'version')}; {peers_of_go()}")
     print(f"  machine   {os.cpu_count()} × {cpu}, {memory} MiB, {platform.system()} {platform.release()}, load {load}")
     print("  figures   medians of interleaved rounds; [quartiles] of ours ÷ peer where the bench gives them")
-
-
-def human(nanos: Optional[float]) -> str:
-    if nanos is None:
-        return "-"
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
-        if abs(nanos) >= size:
-            return f"{nanos / size:.2f} {unit}"
-    return f"{nanos:.1f} ns"
-
-
-def number(value: Optional[float], form: str = ".3f") -> str:
-    return "-" if value is None else format(value, form)
+    print(f"  writers   windows of {setting.writers.seconds:g} s, {setting.writers.windows} on either side; synchronous as the ids say")
 
 
 def verdict(figure: Dict[str, Any]) -> str:
@@ -270,12 +298,9 @@ def cells(figure: Dict[str, Any]) -> List[str]:
 
 def print_table(figures: List[Dict[str, Any]]) -> None:
     table = [["id", "peer", "ours", "peer's", "ratio", "quartiles", "target", ""]]
-    table += [cells(figure) for figure in figures if "bytes" not in figure]
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    right = {2, 3, 4, 6}
-    print()
-    for row in table:
-        print("  ".join(text.rjust(w) if at in right else text.ljust(w) for at, (text, w) in enumerate(zip(row, widths))).rstrip())
+    table += [cells(found) for found in figures if "bytes" not in found and "verdicts" not in found]
+    if len(table) > 1:
+        print_rows(table, right={2, 3, 4, 6})
 
 
 def print_memory(figures: List[Dict[str, Any]]) -> None:
@@ -289,25 +314,37 @@ def print_memory(figures: List[Dict[str, Any]]) -> None:
         )
 
 
-def main() -> int:
+def arguments() -> Tuple[bool, Dict[str, Command], Plan]:
+    """Whether the run is quick, which benches by name, and what of the writers' matrix."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="200,000 rows and fewer rounds: under three minutes")
-    parser.add_argument("names", nargs="*", metavar="bench", help="c, python, go; all unless given")
+    parser.add_argument("--quick", action="store_true", help="200,000 rows, fewer rounds and shorter windows")
+    parser.add_argument("words", nargs="*", metavar="bench", help=f"{', '.join(SINGLES)}; writers; {'=, '.join(FILTERS)}=; all unless given")
     given = parser.parse_args()
-    names = given.names or list(BENCHES)
-    if set(names) - set(BENCHES):
-        parser.error(f"there are: {', '.join(BENCHES)}")
+    filters = dict(word.split("=", 1) for word in given.words if "=" in word)
+    words = {word for word in given.words if "=" not in word}
+    only_writers = "writers" in words or bool(filters)
+    languages = words - {"writers"} or set(SINGLES)
+    if languages - set(SINGLES) or set(filters) - set(FILTERS):
+        parser.error(f"there are: {', '.join(SINGLES)}, writers, and for writers {'=, '.join(FILTERS)}=")
+    chosen = {} if only_writers else {name: SINGLES[name] for name in SINGLES if name in languages}
+    chosen.update({f"{name}.writers": WRITERS[name] for name in WRITERS if name in languages})
+    return given.quick, chosen, plan(filters, given.quick)
+
+
+def main() -> int:
+    quick, chosen, writers = arguments()
     try:
-        setting = build(given.quick)
+        setting = build(quick, writers)
     except Failure as error:
         print(f"the library: {error}", file=sys.stderr)
         return 1
-    outcomes = {name: run(name, setting) for name in names}
+    outcomes = {name: run(name, command, setting) for name, command in chosen.items()}
     shutil.rmtree(setting.folder / "data", ignore_errors=True)
     figures = [figure for outcome in outcomes.values() for figure in outcome.figures]
-    print_header(setting, {key: value for outcome in outcomes.values() for key, value in outcome.header.items()})
+    print_header(setting, {key: value for outcome in reversed(outcomes.values()) for key, value in outcome.header.items()})
     print_table(figures)
     print_memory(figures)
+    print_writers(figures)
     (setting.target / "bench.json").write_text(json.dumps(figures, indent=1) + "\n")
     failures = {name: outcome.failure for name, outcome in outcomes.items() if outcome.failure}
     for name, failure in failures.items():

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench.h"
+#include "writers.h"
 
 plan the_plan = {.folder = ".", .only = "", .rows = 1000000};
 
@@ -167,7 +167,7 @@ static void writes(void) {
     raw *floor = raw_open(floor_path);
     raw_close(raw_open(ours_path)); /* creates the table */
     kw_store ours = ours_open(ours_path, NULL, NULL);
-    raw_settle(floor, ours, 0);
+    settle(floor->db, ours);
     comparison one = {
         .peer = PEER, .operations = 1000, .rounds = rounds(101, 31), .count = 2,
         .sides = {{.run = raw_insert, .self = floor}, {"c.autocommit", "c", "insert of one row, committed", 1.10, ours_insert, &ours}},
@@ -192,8 +192,9 @@ static void reads(void) {
     copy_file(floor_path, plain_path);
     tables t = {raw_open(floor_path), ours_open(kept_path, NULL, NULL), ours_open(plain_path, "pool.snapshot_idle", "0")};
     raw *second = raw_open(floor_path);
-    raw_settle(t.floor, t.kept, 1);
-    raw_settle(second, t.kept, 0);
+    settle(t.floor->db, t.kept);
+    settle(second->db, t.kept);
+    print_settings(t.kept);
     if (wanted("c.point") || wanted("c.cpp_point")) points(&t);
     if (wanted("c.point_cold")) cold_points(&t);
     if (wanted("c.point_tx")) points_in_transaction(&t);
@@ -211,20 +212,32 @@ static void reads(void) {
     remove_database(plain_path);
 }
 
-static void usage(void) { fail("usage: bench [--quick] [--rows N] [--folder PATH] [--only PREFIX]"); }
+static void usage(void) { fail("usage: bench [--quick] [--rows N] [--folder PATH] [--only PREFIX] [--seconds S] [--windows N] [WRITERS:SYNC:READERS ...]"); }
 
+static void singles(void) {
+    if (the_plan.rows < 2 * HOT_ROWS) fail("--rows: at least %d", 2 * HOT_ROWS);
+    reads();
+    if (wanted("c.autocommit") || wanted("c.execute_many")) writes();
+}
+
+/* With cells of the writers' matrix, those are measured; without, everything that one thread does. */
 int main(int argc, char **argv) {
+    const char *cells[64];
+    int count = 0, windows = 3;
+    double seconds = 2;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--quick") == 0) the_plan.quick = 1, the_plan.rows = 200000;
+        else if (argv[i][0] != '-' && count < 64) cells[count++] = argv[i];
         else if (!value) usage();
         else if (strcmp(argv[i], "--rows") == 0) the_plan.rows = atol(value), i++;
         else if (strcmp(argv[i], "--folder") == 0) the_plan.folder = value, i++;
         else if (strcmp(argv[i], "--only") == 0) the_plan.only = value, i++;
+        else if (strcmp(argv[i], "--seconds") == 0) seconds = atof(value), i++;
+        else if (strcmp(argv[i], "--windows") == 0) windows = atoi(value), i++;
         else usage();
     }
-    if (the_plan.rows < 2 * HOT_ROWS) fail("--rows: at least %d", 2 * HOT_ROWS);
-    reads();
-    if (wanted("c.autocommit") || wanted("c.execute_many")) writes();
+    if (count > 0) measure_writers(cells, count, seconds, windows);
+    else singles();
     return 0;
 }

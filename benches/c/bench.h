@@ -147,9 +147,10 @@ typedef struct raw {
 
 raw *raw_open(const char *path);
 void raw_close(raw *r);
-/* Sets what keepwell says of itself, so that both run under the same settings; fails where they differ.
- * With `print` it says them in the header. */
-void raw_settle(raw *r, kw_store like, int print);
+/* Sets what keepwell says of itself, so that both run under the same settings; fails where they differ. */
+void settle(sqlite3 *db, kw_store like);
+/* Says them in the header. */
+void print_settings(kw_store like);
 
 uint64_t raw_point(void *self, long from, long count);
 uint64_t raw_point_tx(void *self, long from, long count);

@@ -55,14 +55,14 @@ static void one_text(sqlite3 *db, const char *sql, char *into, size_t size) {
     sqlite3_finalize(s);
 }
 
-static void same(raw *r, kw_store like, const char *sql) {
+static void same(sqlite3 *db, kw_store like, const char *sql) {
     char floor[4096], ours[4096];
-    one_text(r->db, sql, floor, sizeof floor);
+    one_text(db, sql, floor, sizeof floor);
     ours_text(like, sql, ours, sizeof ours);
     if (strcmp(floor, ours) != 0) fail("%s: raw SQLite says %s, keepwell %s; the comparison would not be fair", sql, floor, ours);
 }
 
-static void print_settings(kw_store like) {
+void print_settings(kw_store like) {
     char sql[300], value[256];
     printf("{\"header\": {\"sqlite\": \"%s\", \"keepwell\": \"%s\", \"rows\": %ld, \"pragmas\": \"", sqlite3_libversion(), kw_version(), the_plan.rows);
     for (size_t i = 0; i < SETTINGS; i++) {
@@ -73,19 +73,18 @@ static void print_settings(kw_store like) {
     printf("\"}}\n");
 }
 
-void raw_settle(raw *r, kw_store like, int print) {
+void settle(sqlite3 *db, kw_store like) {
     char sql[300], value[256];
-    same(r, like, "SELECT sqlite_source_id()");
-    same(r, like, "SELECT group_concat(compile_options, ' ') FROM pragma_compile_options");
+    same(db, like, "SELECT sqlite_source_id()");
+    same(db, like, "SELECT group_concat(compile_options, ' ') FROM pragma_compile_options");
     for (size_t i = 0; i < SETTINGS; i++) {
         snprintf(sql, sizeof sql, "PRAGMA %s", settings[i]);
         ours_text(like, sql, value, sizeof value);
         snprintf(sql, sizeof sql, "PRAGMA %s = %s", settings[i], value);
-        execute(r->db, sql);
+        execute(db, sql);
         snprintf(sql, sizeof sql, "PRAGMA %s", settings[i]);
-        same(r, like, sql);
+        same(db, like, sql);
     }
-    if (print) print_settings(like);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- reading -- */

@@ -3,6 +3,8 @@
 // Every contender has a copy of one file database: a table of -rows rows × 6 columns (integer key, integer, real, about 20 and 60
 // characters of text, a nullable integer), WAL, synchronous=NORMAL. The contenders take turns in short rounds; what is printed are the
 // medians, one JSON object a line, and a table on the standard error output.
+//
+// With arguments, which are cells writers:sync:readers, many goroutines that insert one row a call are measured in place of that.
 package main
 
 import (
@@ -25,6 +27,9 @@ var (
 	count  = flag.Int("rows", 1_000_000, "rows of the table")
 	folder = flag.String("dir", "", "where the databases are made; a temporary folder unless given")
 	only   = flag.String("only", "", "measure only the ids that contain this")
+
+	seconds = flag.Float64("seconds", 2, "length of a window of the writers' bench")
+	windows = flag.Int("windows", 3, "windows of the writers' bench on either side")
 )
 
 // line is one line of the output.
@@ -48,6 +53,10 @@ func main() {
 		check(err)
 		defer os.RemoveAll(temporary)
 		dir = temporary
+	}
+	if flag.NArg() > 0 {
+		measureWriters(dir, flag.Args(), time.Duration(*seconds*float64(time.Second)), *windows)
+		return
 	}
 	contenders := openAll(dir)
 	fmt.Fprintf(os.Stderr, "go bench: keepwell %s, %s, %d CPUs, %d rows, WAL, synchronous=NORMAL\n", keepwell.Version(), runtime.Version(), runtime.NumCPU(), *count)
