@@ -21,7 +21,7 @@ use crate::process;
 use crate::rows::Batch;
 use crate::slots::{Load, Slots, Started, Taken, Turn};
 
-use self::wait::Wait;
+use self::wait::{Impatience, Wait};
 
 /// How many connections there may be, and for how long.
 #[derive(Debug, Clone)]
@@ -209,7 +209,10 @@ impl Pool {
     ) -> Result<Turn<Box<Item>>> {
         let mut wait = Wait::new(self, role, op, bound);
         let job = || member().map(|member| mine.get_or_init(|| member).clone());
-        let give_up = |_: &_| mine.get().into_iter().for_each(|member| member.give_up());
+        let give_up = |reason: &Impatience| match (reason, mine.get()) {
+            (Impatience::Stopped(_), Some(member)) => member.give_up(),
+            _ => {}
+        };
         let turn = self.slots(role).take_or_be_served(prefers, job, || wait.patience().inspect_err(give_up));
         let turn = turn.map_err(|refusal| wait.error(refusal))?;
         wait.over();

@@ -134,7 +134,7 @@ impl<T, J: Clone> Slots<T, J> {
     }
 
     /// Like [`Slots::take`], but whoever holds the thing may do the job meanwhile. `job` is called, without any lock, only when there is
-    /// a wait. Who gives up after its job was started still waits for the end of it.
+    /// a wait. Who gives up after its job was started still waits for the end of it, and `patience` goes on being asked.
     #[inline]
     pub fn take_or_be_served<E>(
         &self,
@@ -181,7 +181,7 @@ impl<T, J: Clone> Slots<T, J> {
                 Err(reason) => match self.leave(seat) {
                     Left::InLine => return Err(Refusal::Impatient(reason)),
                     Left::Given(given) => return answer(given),
-                    Left::Started => return answer(seat.wait_for_the_end()),
+                    Left::Started => ASK_AGAIN,
                 },
             };
             let mut stage = seat.stage.lock();
@@ -293,17 +293,6 @@ impl<T, J> Seat<T, J> {
         *stage = Stage::Given(given);
         self.call.notify_one();
     }
-
-    /// Waits for a job that somebody else has started.
-    fn wait_for_the_end(&self) -> Given<T> {
-        let mut stage = self.stage.lock();
-        loop {
-            match stage.take_given() {
-                Some(given) => return given,
-                None => stage = wait(&self.call, stage, Duration::from_secs(1)),
-            }
-        }
-    }
 }
 
 impl<T> Stage<T> {
@@ -321,6 +310,9 @@ impl<T> Stage<T> {
         }
     }
 }
+
+/// How long a waiter sleeps that has lost its patience with a job that is under way.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 fn answer<T, E>(given: Given<T>) -> Result<Turn<T>, Refusal<E>> {
     match given {

@@ -214,6 +214,14 @@ fn a_cancelled_write_is_undone_and_the_leader_runs_again() {
 }
 
 #[test]
+fn the_wait_for_a_connection_is_over_once_the_write_runs() {
+    let (_folder, store) = open(&[("pool.wait_timeout", "200ms")]);
+    let long = "INSERT INTO t(s) SELECT i FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 400000) SELECT i FROM c)";
+    let results = together(&store, &["INSERT INTO t VALUES (1000000, 'a')", long]);
+    assert_eq!(kinds(&results), [None, None], "although it took longer than pool.wait_timeout");
+}
+
+#[test]
 fn a_transaction_in_line_is_not_overtaken_by_writes_behind_it() {
     let (_folder, store) = open(&[]);
     let write = |store: &Store| store.execute("INSERT INTO t(s) VALUES ((SELECT count(*) FROM t) || 'w')", Params::NONE, &plain()).unwrap().last_insert_id;
