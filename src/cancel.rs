@@ -50,12 +50,7 @@ impl<'a> Op<'a> {
     }
 
     /// An operation that began elsewhere: with the `deadline` that its `timeout` led to.
-    pub fn until(
-        deadline: Option<Instant>,
-        timeout: Option<Duration>,
-        token: Option<CancelToken>,
-        caller: Option<&'a dyn Caller>,
-    ) -> Self {
+    pub fn until(deadline: Option<Instant>, timeout: Option<Duration>, token: Option<CancelToken>, caller: Option<&'a dyn Caller>) -> Self {
         Op { deadline, token, caller, timeout, ..Op::unbounded() }
     }
 

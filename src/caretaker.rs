@@ -1,7 +1,7 @@
-//! The maintenance of one store: a thread that lets idle snapshots go, and closes what is idle for long or old.
+//! The maintenance of one store: a thread that lets idle snapshots go, keeps the log short, and closes what is idle for long or old.
 //!
-//! It sleeps until the next look is due; only while some reader keeps a snapshot does it wake every few milliseconds. It holds nothing
-//! that would keep the store or the process alive, and it does not exist after a fork.
+//! It sleeps until the next look is due; only while some reader keeps a snapshot, or the log is long, does it wake every few
+//! milliseconds. It holds nothing that would keep the store or the process alive, and it does not exist after a fork.
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -18,11 +18,12 @@ pub struct Caretaker {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// How often the maintenance looks at idle connections, and how long a snapshot may be idle (between one and two times this).
+/// How often the maintenance looks at idle connections, and how often at snapshots and the log. A snapshot may be idle for between one and
+/// two times that.
 #[derive(Debug, Clone, Copy)]
 pub struct Rhythm {
     pub look: Duration,
-    pub snapshot_idle: Duration,
+    pub short: Duration,
 }
 
 impl Caretaker {
@@ -52,12 +53,13 @@ struct Rounds {
 
 impl Rounds {
     fn walk(&self) {
-        let Rhythm { look, snapshot_idle } = self.rhythm;
+        let Rhythm { look, short } = self.rhythm;
         let mut next_look = Instant::now() + look;
-        while !self.bell.sleep(snapshot_idle, next_look.saturating_duration_since(Instant::now())) {
+        while !self.bell.sleep(short, next_look.saturating_duration_since(Instant::now())) {
             let Some(pool) = self.pool.upgrade() else { return };
             self.bell.set_attentive(false);
-            if pool.rest_idle(false) {
+            let kept = pool.rest_idle(false);
+            if pool.keep_log() || kept {
                 self.bell.set_attentive(true);
             }
             if Instant::now() >= next_look {

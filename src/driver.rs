@@ -206,6 +206,10 @@ pub trait Connection: Send {
     /// Copies what has been committed from the log into the database file, without waiting for anybody.
     fn checkpoint(&mut self) -> Result<()>;
 
+    /// Copies all of the log and has the next write begin it anew. Waits, while nobody writes, for reads that still use the log, as long as
+    /// `op` allows.
+    fn restart_log(&mut self, op: &Op<'_>) -> Result<()>;
+
     /// Whether the database can be written now: takes its write lock and lets it go again.
     fn probe_write(&mut self, op: &Op<'_>) -> Result<()>;
 

@@ -19,6 +19,7 @@ pub enum Purpose {
     Transaction = 3,
     Pinned = 4,
     Script = 5,
+    Maintenance = 6,
 }
 
 impl Purpose {
@@ -29,6 +30,7 @@ impl Purpose {
             3 => "transaction",
             4 => "pinned connection",
             5 => "script",
+            6 => "maintenance",
             _ => "lease",
         }
     }
@@ -115,8 +117,18 @@ impl Holders {
 
     /// One phrase per connection in use: what for, how long, by whom, with which SQL.
     pub fn report(&self) -> String {
+        self.describe_all(|_| true)
+    }
+
+    /// Like [`Holders::report`], of readers alone.
+    pub fn readers(&self) -> String {
+        self.describe_all(|holder| holder.role == Role::Reader)
+    }
+
+    fn describe_all(&self, wanted: impl Fn(&Holder) -> bool) -> String {
         let now = self.epoch.elapsed();
-        let phrases: Vec<String> = self.live().iter().filter_map(|holder| self.describe(holder, now)).collect();
+        let live = self.live();
+        let phrases: Vec<String> = live.iter().filter(|holder| wanted(holder)).filter_map(|holder| self.describe(holder, now)).collect();
         if phrases.is_empty() {
             return "nobody".to_string();
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cancel::{CancelToken, Caller, Op};
+use crate::cancel::{Caller, CancelToken, Op};
 use crate::driver::Changes;
 use crate::error::{Error, Kind, Result};
 use crate::rows::{Batch, Columns};
@@ -97,7 +97,12 @@ impl Member {
     /// What became of the write.
     pub fn result(&self) -> Result<Done> {
         let result = self.result.lock().take();
-        result.unwrap_or_else(|| Err(Error::new(Kind::Panic, "a panic in the thread that ran this write with its own; look whether it took effect before you repeat it")))
+        result.unwrap_or_else(|| {
+            Err(Error::new(
+                Kind::Panic,
+                "a panic in the thread that ran this write with its own; look whether it took effect before you repeat it",
+            ))
+        })
     }
 }
 

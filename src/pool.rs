@@ -1,5 +1,6 @@
 //! One writer and up to N readers: leases that go back clean, opened on demand, closed when idle or old.
 
+mod log;
 mod wait;
 
 use std::cell::OnceCell;
@@ -21,6 +22,7 @@ use crate::process;
 use crate::rows::Batch;
 use crate::slots::{Load, Slots, Started, Taken, Turn};
 
+use self::log::Keeper;
 use self::wait::{Impatience, Wait};
 
 /// How many connections there may be, and for how long.
@@ -40,7 +42,7 @@ pub struct Limits {
     pub health_check_after: Option<Duration>,
     /// How long a call without a deadline of its own waits for a connection.
     pub wait_timeout: Option<Duration>,
-    /// The writer copies the log into the database when so many of its frames are not there yet; 0 never.
+    /// The log is copied into the database when so many of its frames are not there yet; 0 never.
     pub checkpoint_frames: u32,
 }
 
@@ -88,6 +90,7 @@ pub struct Pool {
     holders: Holders,
     jitter: RandomState,
     bell: Arc<Bell>,
+    keeper: Keeper,
     /// The process that opened the connections: no other may touch them.
     age: u32,
     pub counters: Counters,
@@ -134,6 +137,7 @@ impl Pool {
             holders: Holders::new(),
             jitter: RandomState::new(),
             bell: Arc::default(),
+            keeper: Keeper::default(),
             age: process::age(),
             counters: Counters::default(),
         }
@@ -284,28 +288,13 @@ impl Pool {
             }
         }
         match role {
-            Role::Writer => self.checkpoint_if_due(&mut item),
+            Role::Writer => self.mind_log(&mut item),
             Role::Reader if item.connection.keeps_snapshot() => self.bell.ring(),
             Role::Reader => {}
         }
         item.scratch.shrink(SCRATCH_CELLS, SCRATCH_BYTES);
         if let Some(item) = self.slots(role).put(item) {
             self.bury(*item, role);
-        }
-    }
-
-    /// Copies the log into the database once enough has gathered. Readers that only keep a snapshot give it up before, so that it
-    /// holds nothing back.
-    #[inline]
-    fn checkpoint_if_due(&self, item: &mut Item) {
-        let due = self.limits.checkpoint_frames;
-        let backlog = self.driver.backlog();
-        if due == 0 || backlog.frames.saturating_sub(backlog.done) < due {
-            return;
-        }
-        self.rest_idle(true);
-        if item.connection.checkpoint().is_ok() {
-            self.counters.checkpoints.one();
         }
     }
 
@@ -377,6 +366,7 @@ impl Pool {
         }
         let readers = self.readers.close();
         let writers = self.writer.close();
+        self.keeper.close();
         readers.into_iter().for_each(|item| self.bury(*item, Role::Reader));
         writers.into_iter().for_each(|item| self.bury(*item, Role::Writer));
     }

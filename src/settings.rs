@@ -119,7 +119,7 @@ pub fn rhythm(config: &Config) -> Rhythm {
     let never = Duration::from_secs(365 * 86_400);
     let shortest = [pool.idle_timeout, pool.max_lifetime].into_iter().filter_map(some).fold(pool.health_check_interval, Duration::min);
     let look = some(pool.health_check_interval).map_or(never, |_| shortest.max(Duration::from_millis(10)));
-    Rhythm { look, snapshot_idle: some(pool.snapshot_idle).unwrap_or(never) }
+    Rhythm { look, short: some(pool.snapshot_idle).unwrap_or(Duration::from_millis(5)) }
 }
 
 /// In the configuration 0 means "never" or "without end".

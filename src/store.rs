@@ -328,7 +328,8 @@ impl Store {
             lease.connection().probe_write(&op)
         });
         let problems = [read.as_ref().err(), write.as_ref().err()];
-        let problem: Vec<String> = problems.into_iter().flatten().map(ToString::to_string).collect();
+        let mut problem: Vec<String> = problems.into_iter().flatten().map(ToString::to_string).collect();
+        problem.extend(self.inner.pool.log_problem());
         Health { can_read: read.is_ok(), can_write: write.is_ok(), problem: problem.join("; ") }
     }
 

@@ -92,7 +92,8 @@ fn waiting_writes_share_one_transaction_and_each_gets_its_own_numbers() {
 
 #[test]
 fn a_group_is_no_larger_than_configured_and_none_at_all_when_it_is_off() {
-    let inserts = ["INSERT INTO t(s) VALUES (1)", "INSERT INTO t(s) VALUES (2)", "INSERT INTO t(s) VALUES (3)", "INSERT INTO t(s) VALUES (4)"];
+    let inserts =
+        ["INSERT INTO t(s) VALUES (1)", "INSERT INTO t(s) VALUES (2)", "INSERT INTO t(s) VALUES (3)", "INSERT INTO t(s) VALUES (4)"];
     for (setting, value, groups) in [("writer.group_max", "2", (2, 4)), ("writer.group_commit", "off", (0, 0))] {
         let (_folder, store) = open(&[(setting, value)]);
         assert!(together(&store, &inserts).iter().all(Result::is_ok));
@@ -183,9 +184,7 @@ const LONG: &str = "INSERT INTO t(s) SELECT i FROM (WITH RECURSIVE c(i) AS (SELE
 #[test]
 fn a_write_that_runs_into_its_deadline_is_undone_and_the_others_run_again() {
     let (_folder, store) = open(&[]);
-    let insert = |sql: &'static str, timeout| {
-        move |store: &Store| store.execute(sql, Params::NONE, &QueryOptions { timeout, ..plain() })
-    };
+    let insert = |sql: &'static str, timeout| move |store: &Store| store.execute(sql, Params::NONE, &QueryOptions { timeout, ..plain() });
     let soon = Timeout::After(Duration::from_millis(300));
     let works: Vec<Box<dyn FnOnce(&Store) -> Result<Changes> + Send>> = vec![
         Box::new(insert("INSERT INTO t VALUES (1, 'a')", Timeout::Default)),
@@ -216,7 +215,8 @@ fn a_cancelled_write_is_undone_and_the_leader_runs_again() {
 #[test]
 fn the_wait_for_a_connection_is_over_once_the_write_runs() {
     let (_folder, store) = open(&[("pool.wait_timeout", "200ms")]);
-    let long = "INSERT INTO t(s) SELECT i FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 400000) SELECT i FROM c)";
+    let long =
+        "INSERT INTO t(s) SELECT i FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 400000) SELECT i FROM c)";
     let results = together(&store, &["INSERT INTO t VALUES (1000000, 'a')", long]);
     assert_eq!(kinds(&results), [None, None], "although it took longer than pool.wait_timeout");
 }
@@ -224,7 +224,9 @@ fn the_wait_for_a_connection_is_over_once_the_write_runs() {
 #[test]
 fn a_transaction_in_line_is_not_overtaken_by_writes_behind_it() {
     let (_folder, store) = open(&[]);
-    let write = |store: &Store| store.execute("INSERT INTO t(s) VALUES ((SELECT count(*) FROM t) || 'w')", Params::NONE, &plain()).unwrap().last_insert_id;
+    let write = |store: &Store| {
+        store.execute("INSERT INTO t(s) VALUES ((SELECT count(*) FROM t) || 'w')", Params::NONE, &plain()).unwrap().last_insert_id
+    };
     let transaction = |store: &Store| {
         let tx = begin(store);
         let id = tx.execute("INSERT INTO t(s) VALUES ((SELECT count(*) FROM t) || 't')", Params::NONE, &plain()).unwrap().last_insert_id;

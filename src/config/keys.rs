@@ -161,7 +161,8 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// Names of the sections: what stands before the dot, and what else may stand there.
-const SECTIONS: &[(&str, &[&str])] = &[("pool", &[]), ("query", &[]), ("cache", &[]), ("metrics", &[]), ("options", &["sqlite"])];
+const SECTIONS: &[(&str, &[&str])] =
+    &[("pool", &[]), ("writer", &[]), ("query", &[]), ("cache", &[]), ("metrics", &[]), ("options", &["sqlite"])];
 
 /// The key that everything may be put under.
 pub(super) const ROOT: &str = "database";

@@ -22,7 +22,14 @@ pub(super) enum Written<'a> {
 
 impl Store {
     /// Waits until a write can run, or has been run. A read-only call and a large one never share.
-    pub(super) fn write(&self, sql: &str, params: Params<'_>, wants: Wants, options: &QueryOptions<'_>, op: &Op<'_>) -> Result<Written<'_>> {
+    pub(super) fn write(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        wants: Wants,
+        options: &QueryOptions<'_>,
+        op: &Op<'_>,
+    ) -> Result<Written<'_>> {
         let pool = &self.inner.pool;
         let bound = !options.unbound;
         let Some(rules) = self.inner.defaults.group.filter(|_| !self.read_only(options)) else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::bind::bind;
 use super::plan::{heard_in_step, plan_of, prepare_error, several};
-use super::raw::{Failure, Raw, Statement, Step};
+use super::raw::{Checkpoint, Failure, Raw, Statement, Step};
 use super::sentinel::Sentinel;
 use super::snapshot::Snapshot;
 use super::statements::Statements;
@@ -412,7 +412,15 @@ impl Connection for SqliteConnection {
     }
 
     fn checkpoint(&mut self) -> Result<()> {
-        self.raw.checkpoint(false).map_err(|failure| convert::error(failure, "checkpoint"))
+        match self.raw.checkpoint(Checkpoint::Passive) {
+            Err(failure) if failure.primary != rusqlite::ffi::SQLITE_BUSY => Err(convert::error(failure, "checkpoint")),
+            _ => Ok(()),
+        }
+    }
+
+    fn restart_log(&mut self, op: &Op<'_>) -> Result<()> {
+        let result = self.raw.watched(op, |raw| raw.checkpoint(Checkpoint::Restart));
+        result.map_err(|failure| self.failure_error(failure, "checkpoint", op))
     }
 
     fn probe_write(&mut self, op: &Op<'_>) -> Result<()> {
@@ -434,7 +442,7 @@ impl Connection for SqliteConnection {
     fn farewell(&mut self) {
         self.recorder.start_own();
         let _ = self.raw.connection().execute_batch("PRAGMA analysis_limit = 400; PRAGMA optimize");
-        let _ = self.raw.checkpoint(true);
+        let _ = self.raw.checkpoint(Checkpoint::Truncate);
     }
 }
 

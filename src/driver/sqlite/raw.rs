@@ -32,6 +32,17 @@ pub struct Failure {
     pub offset: Option<u32>,
 }
 
+/// How much a checkpoint asks of others.
+#[derive(Debug, Clone, Copy)]
+pub enum Checkpoint {
+    /// Nothing: it copies as far as nobody is in the way.
+    Passive = ffi::SQLITE_CHECKPOINT_PASSIVE as isize,
+    /// That nobody writes, and that the reads which use the log end: the next write begins it anew.
+    Restart = ffi::SQLITE_CHECKPOINT_RESTART as isize,
+    /// The same, and the log's file is cut to nothing.
+    Truncate = ffi::SQLITE_CHECKPOINT_TRUNCATE as isize,
+}
+
 /// One open connection, with the handlers that its operations need.
 pub struct Raw {
     db: NonNull<ffi::sqlite3>,
@@ -166,13 +177,12 @@ impl Raw {
         now
     }
 
-    /// Copies committed frames from the log to the database, as far as nobody is in the way.
+    /// Copies committed frames from the log to the database.
     /// <https://sqlite.org/c3ref/wal_checkpoint_v2.html>
-    pub fn checkpoint(&mut self, truncate: bool) -> Result<(), Failure> {
-        let mode = if truncate { ffi::SQLITE_CHECKPOINT_TRUNCATE } else { ffi::SQLITE_CHECKPOINT_PASSIVE };
+    pub fn checkpoint(&mut self, how: Checkpoint) -> Result<(), Failure> {
         // SAFETY: the handle is valid; a null name means all databases; the counts are not asked for.
-        let code = unsafe { ffi::sqlite3_wal_checkpoint_v2(self.db.as_ptr(), ptr::null(), mode, ptr::null_mut(), ptr::null_mut()) };
-        if code == ffi::SQLITE_OK || code & 0xFF == ffi::SQLITE_BUSY {
+        let code = unsafe { ffi::sqlite3_wal_checkpoint_v2(self.db.as_ptr(), ptr::null(), how as c_int, ptr::null_mut(), ptr::null_mut()) };
+        if code == ffi::SQLITE_OK {
             return Ok(());
         }
         Err(self.failure(code))
