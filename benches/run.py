@@ -328,7 +328,10 @@ def arguments() -> Tuple[bool, Dict[str, Command], Plan]:
         parser.error(f"there are: {', '.join(SINGLES)}, writers, and for writers {'=, '.join(FILTERS)}=")
     chosen = {} if only_writers else {name: SINGLES[name] for name in SINGLES if name in languages}
     chosen.update({f"{name}.writers": WRITERS[name] for name in WRITERS if name in languages})
-    return given.quick, chosen, plan(filters, given.quick)
+    try:
+        return given.quick, chosen, plan(filters, given.quick)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from itertools import product
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from table import human, print_rows
 
@@ -81,9 +81,15 @@ def medians(windows: List[Dict[str, Any]]) -> Dict[str, Optional[float]]:
     return found
 
 
-def quartiles(values: Iterable[Optional[float]]) -> List[Optional[float]]:
-    known = sorted(value for value in values if value is not None)
-    return [known[len(known) // 4], known[-1 - len(known) // 4]] if known else [None, None]
+def rounds_of(line: Dict[str, Any], measure: str) -> List[float]:
+    """Ours ÷ the peer's of each round, sorted. The two windows of a round are neighbours: what the machine did meanwhile, it did to both."""
+    pairs = zip(line["our_windows"], line["peer_windows"])
+    ratios = (ratio(ours.get(measure), peers.get(measure)) for ours, peers in pairs)
+    return sorted(value for value in ratios if value is not None)
+
+
+def quartiles(values: List[float]) -> List[Optional[float]]:
+    return [values[len(values) // 4], values[-1 - len(values) // 4]] if values else [None, None]
 
 
 def judge(line: Dict[str, Any], ours: Dict[str, Any], ratios: Dict[str, Any]) -> Dict[str, Any]:
@@ -99,20 +105,20 @@ def judge(line: Dict[str, Any], ours: Dict[str, Any], ratios: Dict[str, Any]) ->
 def figure_of(line: Dict[str, Any]) -> Dict[str, Any]:
     """A program's line as a figure. Its time is that from one commit to the next, whoever made them."""
     ours, peers = medians(line["our_windows"]), medians(line["peer_windows"])
-    ratios = {measure: ratio(ours[measure], peers[measure]) for measure in MEASURES}
-    rounds = [(o["writes"], p["writes"]) for o, p in zip(line["our_windows"], line["peer_windows"])]
-    first, third = quartiles(ratio(p, o) for o, p in rounds)
+    rounds = {measure: rounds_of(line, measure) for measure in MEASURES}
+    ratios = {measure: statistics.median(values) if values else None for measure, values in rounds.items()}
+    times = [1 / value for value in reversed(rounds["writes"]) if value]
     readers = f".readers{line['readers']}" if line["readers"] else ""
     return {
         **line,
         "id": f"{line['language']}.writers{line['writers']}.{line['sync']}{readers}",
         "ours_ns": ratio(1e9, ours["writes"]),
         "peer_ns": ratio(1e9, peers["writes"]),
-        "ratio": ratio(peers["writes"], ours["writes"]),
-        "ratio_q1": first,
-        "ratio_q3": third,
+        "ratio": statistics.median(times) if times else None,
+        "ratio_q1": quartiles(times)[0],
+        "ratio_q3": quartiles(times)[1],
         "target": None,
-        "writes_quartiles": quartiles(ratio(o, p) for o, p in rounds),
+        "writes_quartiles": quartiles(rounds["writes"]),
         "ours": ours,
         "peers": peers,
         "ratios": ratios,

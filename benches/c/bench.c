@@ -212,7 +212,10 @@ static void reads(void) {
     remove_database(plain_path);
 }
 
-static void usage(void) { fail("usage: bench [--quick] [--rows N] [--folder PATH] [--only PREFIX] [--seconds S] [--windows N] [WRITERS:SYNC:READERS ...]"); }
+static void usage(void) {
+    fail("usage: bench [--quick] [--rows N] [--folder PATH] [--only PREFIX]\n"
+         "       bench [--folder PATH] [--seconds S] [--windows N] WRITERS:SYNC:READERS ...");
+}
 
 static void singles(void) {
     if (the_plan.rows < 2 * HOT_ROWS) fail("--rows: at least %d", 2 * HOT_ROWS);

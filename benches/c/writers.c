@@ -33,7 +33,8 @@ static void expect_rows(const party *p) {
     sqlite3 *db;
     sqlite3_stmt *count;
     if (sqlite3_open(p->path, &db) != SQLITE_OK) fail("%s: %s", p->path, sqlite3_errmsg(db));
-    if (sqlite3_prepare_v2(db, "SELECT count(*) FROM t", -1, &count, NULL) != SQLITE_OK || sqlite3_step(count) != SQLITE_ROW) fail("%s", sqlite3_errmsg(db));
+    if (sqlite3_prepare_v2(db, "SELECT count(*) FROM t", -1, &count, NULL) != SQLITE_OK) fail("%s", sqlite3_errmsg(db));
+    if (sqlite3_step(count) != SQLITE_ROW) fail("%s", sqlite3_errmsg(db));
     long rows = (long)sqlite3_column_int64(count, 0);
     if (rows != HOT_ROWS + p->written) fail("%s has %ld rows, and %ld were written", p->path, rows - HOT_ROWS, p->written);
     sqlite3_finalize(count);
@@ -41,7 +42,8 @@ static void expect_rows(const party *p) {
 }
 
 static void print_window(const window *w) {
-    printf("{\"writes\": %.1f, \"reads\": %.1f, \"p50\": %.0f, \"p99\": %.0f, \"p999\": %.0f, \"slowest\": %.0f, ", w->writes, w->reads, w->p50, w->p99, w->p999, w->slowest);
+    printf("{\"writes\": %.1f, \"reads\": %.1f, ", w->writes, w->reads);
+    printf("\"p50\": %.0f, \"p99\": %.0f, \"p999\": %.0f, \"slowest\": %.0f, ", w->p50, w->p99, w->p999, w->slowest);
     printf("\"errors\": %ld, \"syncs\": %.4f, \"sync\": %.0f, \"fewest\": %.4f}", w->busy, w->syncs, w->sync, w->fewest);
 }
 
