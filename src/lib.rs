@@ -9,6 +9,7 @@ pub mod footprint;
 pub mod rows;
 pub mod tables;
 pub mod value;
+mod warnings;
 
 // The engine behind its seam.
 pub mod driver;
@@ -26,6 +27,7 @@ mod caretaker;
 mod exec;
 mod holders;
 mod pool;
+mod sentry;
 mod session;
 mod tx;
 

@@ -11,7 +11,7 @@ use crate::sync::Mutex;
 
 use crate::cancel::Op;
 use crate::caretaker::Caretaker;
-use crate::config::Config;
+use crate::config::{Config, SecondSqlite};
 use crate::driver::sqlite::SqliteDriver;
 use crate::driver::{Changes, Driver, Fetch, Limit, Mode, Permit, Plan, Role};
 use crate::error::{Error, Kind, Result};
@@ -21,10 +21,12 @@ use crate::options::{QueryOptions, Timeout};
 use crate::pool::{Lease, Pool};
 use crate::results::{Rest, Rows};
 use crate::rows::{Batch, Columns};
+use crate::sentry::{self, Sentry};
 use crate::session::Session;
 use crate::settings;
 use crate::slots::Load;
 use crate::value::Params;
+use crate::warnings::Warnings;
 
 pub use self::scope::Scope;
 
@@ -43,7 +45,8 @@ struct Inner {
     abort: Arc<AtomicBool>,
     closed: AtomicBool,
     caretaker: Caretaker,
-    warnings: Vec<String>,
+    sentry: Arc<Sentry>,
+    warnings: Arc<Warnings>,
 }
 
 /// What holds where a call says nothing.
@@ -122,7 +125,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Kind::Config`] for a configuration that is wrong; what opening the file gives: [`Kind::CantOpen`], [`Kind::Corrupt`],
-    /// [`Kind::ReadOnly`], [`Kind::Io`], [`Kind::Timeout`].
+    /// [`Kind::ReadOnly`], [`Kind::Io`], [`Kind::Timeout`]; [`Kind::Misuse`] for a second SQLite library on the file, where
+    /// `options.second_sqlite` is `refuse`.
     ///
     /// # Example
     /// ```
@@ -140,10 +144,19 @@ impl Store {
         let limits = settings::limits(config);
         let abort = Arc::new(AtomicBool::new(false));
         let op = Op::new(limits.wait_timeout, None, None);
-        let driver: Arc<dyn Driver> = Arc::new(SqliteDriver::open(settings::sqlite(config)?, abort.clone(), &op)?);
+        let sqlite = settings::sqlite(config)?;
+        let policy = config.options.second_sqlite;
+        if let Some(seen) = SqliteDriver::second_library_on(&sqlite.place).filter(|_| policy == SecondSqlite::Refuse) {
+            return Err(sentry::refused_beside(&seen));
+        }
+        let driver: Arc<dyn Driver> = Arc::new(SqliteDriver::open(sqlite, abort.clone(), &op)?);
         let pool = Arc::new(Pool::new(driver.clone(), limits));
+        let warnings = Arc::new(Warnings::new(config.warnings()));
+        let sentry = Arc::new(Sentry::new(driver.clone(), policy, warnings.clone(), pool.bell().clone()));
+        sentry.look();
+        sentry.check()?;
         pool.warm_up();
-        let caretaker = Caretaker::start(&pool, settings::rhythm(config));
+        let caretaker = Caretaker::start(&pool, &sentry, settings::rhythm(config));
         let inner = Inner {
             driver,
             pool,
@@ -152,7 +165,8 @@ impl Store {
             abort,
             closed: AtomicBool::new(false),
             caretaker,
-            warnings: config.warnings(),
+            sentry,
+            warnings,
         };
         Ok(Store { inner: Arc::new(inner) })
     }
@@ -169,9 +183,15 @@ impl Store {
         self.inner.closed.load(Ordering::Acquire)
     }
 
-    /// What in the configuration was accepted but has no effect.
-    pub fn warnings(&self) -> &[String] {
-        &self.inner.warnings
+    /// What in the configuration was accepted but has no effect or is risky, and what was noticed since the store was opened, such as
+    /// a second SQLite library on its file. Each begins with the key that it is about. The list only grows.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.inner.warnings.iter()
+    }
+
+    /// The warning at `index` of [`Store::warnings`].
+    pub fn warning(&self, index: usize) -> Option<&str> {
+        self.inner.warnings.get(index)
     }
 
     /// The engine's name of the database: its path, or `:memory:`.
@@ -315,15 +335,20 @@ impl Store {
         Ok(Scope::new(self.clone(), self.remember(session), None))
     }
 
-    /// Whether the store can read and write now. Waits as long as the options allow.
+    /// Whether the store can read and write now, and whether it is alone with its file. Waits as long as the options allow.
     pub fn health(&self, options: &QueryOptions<'_>) -> Health {
+        if self.inner.pool.check_process().is_ok() {
+            self.inner.sentry.look();
+        }
         let read = self.query("SELECT count(*) FROM sqlite_schema", Params::NONE, options);
         let write = self.op(options).and_then(|op| {
             let mut lease = self.inner.pool.writer(&op, Purpose::Statement, !options.unbound)?;
             lease.connection().probe_write(&op)
         });
         let problems = [read.as_ref().err(), write.as_ref().err()];
-        let problem: Vec<String> = problems.into_iter().flatten().map(ToString::to_string).collect();
+        let mut problem: Vec<String> = problems.into_iter().flatten().map(ToString::to_string).collect();
+        problem.extend(self.inner.sentry.seen().map(str::to_string));
+        problem.dedup();
         Health { can_read: read.is_ok(), can_write: write.is_ok(), problem: problem.join("; ") }
     }
 
@@ -408,10 +433,18 @@ impl Store {
         Ok(lease)
     }
 
+    /// Fails once a second library was seen on the file of a store that refuses to work beside one. Reads fail too: without its locks a
+    /// reader can be given pages of a log that another process has begun anew.
+    #[inline]
+    fn check_alone(&self) -> Result<()> {
+        self.inner.sentry.check()
+    }
+
     /// The operation of one call with these options.
     #[inline]
     fn op<'a>(&self, options: &QueryOptions<'a>) -> Result<Op<'a>> {
         self.inner.pool.check_process()?;
+        self.check_alone()?;
         let op = Op::new(self.timeout(options), options.cancel, options.caller);
         op.check("call")?;
         Ok(op)

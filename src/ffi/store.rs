@@ -39,7 +39,8 @@ pub unsafe extern "C" fn kw_instance(out: *mut kw_store, err: *mut kw_error) -> 
 }
 
 /// Opens a store. The configuration is copied and may be freed. Blocks while other processes hold the database, up to `pool.wait_timeout`.
-/// Errors: `KW_CONFIG`, `KW_CANT_OPEN`, `KW_CORRUPT` (also: not a database), `KW_READ_ONLY`, `KW_IO`, `KW_TIMEOUT`.
+/// Errors: `KW_CONFIG`, `KW_CANT_OPEN`, `KW_CORRUPT` (also: not a database), `KW_READ_ONLY`, `KW_IO`, `KW_TIMEOUT`; `KW_MISUSE` for a
+/// second SQLite library on the file where `options.second_sqlite` is `refuse`, which then also ends every later call.
 #[no_mangle]
 pub unsafe extern "C" fn kw_open(config: kw_config, out: *mut kw_store, err: *mut kw_error) -> kw_status {
     guard(err, || {
@@ -136,18 +137,19 @@ pub unsafe extern "C" fn kw_store_health(
     })
 }
 
-/// How many warnings the configuration gave when the store was opened.
+/// How many warnings there are: what the configuration gave when the store was opened, and what was noticed since, such as a second SQLite
+/// library on the store's file (`options.second_sqlite`). The list only grows, by at most 16.
 #[no_mangle]
 pub unsafe extern "C" fn kw_store_warning_count(store: kw_store, out: *mut u32, err: *mut kw_error) -> kw_status {
     guard(err, || {
-        let count = handle::with_store(store, |store| Ok(store.warnings().len() as u32))?;
+        let count = handle::with_store(store, |store| Ok(store.warnings().count() as u32))?;
         // SAFETY: the caller keeps the promises of the header.
         unsafe { give(out, count, "out")? };
         Ok(KW_OK)
     })
 }
 
-/// A warning that the configuration gave: something that was accepted and has no effect. Borrowed until the store is closed.
+/// A warning: the key that it is about (`options.second_sqlite: …`) and a sentence. Borrowed until the store is closed.
 #[no_mangle]
 pub unsafe extern "C" fn kw_store_warning(
     store: kw_store,
@@ -158,7 +160,7 @@ pub unsafe extern "C" fn kw_store_warning(
 ) -> kw_status {
     guard(err, || {
         let (pointer, length) = handle::with_store(store, |store| {
-            let warning = store.warnings().get(index as usize);
+            let warning = store.warning(index as usize);
             let warning = warning.ok_or_else(|| Error::new(Kind::Misuse, format!("store: there is no warning {index}, counted from 0")))?;
             Ok((warning.as_ptr(), warning.len()))
         })?;

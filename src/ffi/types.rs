@@ -10,7 +10,8 @@ pub type kw_status = i32;
 pub const KW_OK: kw_status = 0;
 /// An engine error that has no class of its own.
 pub const KW_ERROR: kw_status = 1;
-/// Wrong use: a NULL argument, a second thread on one handle, calls in the wrong order.
+/// Wrong use: a NULL argument, a second thread on one handle, calls in the wrong order, a second SQLite library beside keepwell on one file
+/// where `options.second_sqlite` is `refuse`.
 pub const KW_MISUSE: kw_status = 2;
 /// A handle that is 0, stale, of another kind, or closed.
 pub const KW_INVALID_HANDLE: kw_status = 3;
