@@ -816,13 +816,10 @@ kw_status kw_store_warning_count(kw_store store,
                                  struct kw_error *err);
 
 /**
- * A warning: the key that it is about (`options.second_sqlite: …`) and a sentence. Borrowed until the store is closed.
+ * A warning: the key that it is about (`options.second_sqlite: …`) and a sentence. The text stays as long as the
+ * process lives.
  */
-kw_status kw_store_warning(kw_store store,
-                           uint32_t index,
-                           const char **text,
-                           size_t *len,
-                           struct kw_error *err);
+kw_status kw_store_warning(kw_store store, uint32_t index, const char **text, size_t *len, struct kw_error *err);
 
 /**
  * Runs one statement and returns its rows.

@@ -128,7 +128,8 @@ pub trait Driver: Send + Sync {
     fn backlog(&self) -> Backlog;
 
     /// What shows that a second library of the engine uses the database's file in this process, as a sentence without its full stop.
-    /// `None` also where nobody can tell. Costs less than a millisecond.
+    /// `None` also where nobody can tell. Not for the path of a call: the time is that of reading what the process has mapped, 75 µs for 500
+    /// mappings.
     fn second_library(&self) -> Option<String>;
 
     /// What the database is called in messages.

@@ -287,6 +287,25 @@ func nativeStats(store uint64) (Stats, error) {
 	}, nil
 }
 
+// nativeWarnings returns what the store has to say that is no error.
+func nativeWarnings(store uint64) ([]string, error) {
+	var count C.uint32_t
+	e := newCError()
+	if err := fail(C.kw_store_warning_count(C.kw_store(store), &count, e), e); err != nil {
+		return nil, err
+	}
+	var warnings []string
+	for i := C.uint32_t(0); i < count; i++ {
+		var text *C.char
+		var length C.size_t
+		if err := fail(C.kw_store_warning(C.kw_store(store), i, &text, &length, e), e); err != nil {
+			return nil, err
+		}
+		warnings = append(warnings, C.GoStringN(text, C.int(length)))
+	}
+	return warnings, nil
+}
+
 // nativeHealth runs the health check of the frame's store.
 func nativeHealth(f *frame) (Health, int32) {
 	h := &C.kw_health{struct_size: C.sizeof_kw_health}

@@ -147,6 +147,18 @@ func (s *Store) Stats() (Stats, error) {
 	return stats, nil
 }
 
+// Warnings returns what in the configuration was accepted but has no effect or is risky, and what was noticed since the store was
+// opened, such as a second SQLite library of this process on its file. Each begins with the key that it is about, as in
+// "options.second_sqlite: …". The list only grows.
+func (s *Store) Warnings() ([]string, error) {
+	if s.pool.closed.Load() {
+		return nil, newError(ErrClosed, "warnings: the store is closed")
+	}
+	warnings, err := nativeWarnings(s.handle)
+	runtime.KeepAlive(s.pool)
+	return warnings, err
+}
+
 // addTo adds the waits in Go to those in the library.
 func (s *slots) addTo(stats *Stats) {
 	_, waiting := s.load()

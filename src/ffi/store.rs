@@ -1,6 +1,9 @@
 //! Stores: initialize, open, look at, close.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use crate::sync::Mutex;
 
 use super::call::Call;
 use super::config::find as find_config;
@@ -8,8 +11,9 @@ use super::guard::{copy_text, guard};
 use super::handle::{self, Kinds, Object};
 use super::text::{give, null, Out};
 use super::types::*;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::instance;
+use crate::process::PerProcess;
 use crate::store::Store;
 
 /// Opens the process-wide store, which is `KW_INSTANCE` from then on. Blocks while other processes hold the database, up to
@@ -149,7 +153,8 @@ pub unsafe extern "C" fn kw_store_warning_count(store: kw_store, out: *mut u32, 
     })
 }
 
-/// A warning: the key that it is about (`options.second_sqlite: …`) and a sentence. Borrowed until the store is closed.
+/// A warning: the key that it is about (`options.second_sqlite: …`) and a sentence. The text stays as long as the
+/// process lives.
 #[no_mangle]
 pub unsafe extern "C" fn kw_store_warning(
     store: kw_store,
@@ -162,6 +167,7 @@ pub unsafe extern "C" fn kw_store_warning(
         let (pointer, length) = handle::with_store(store, |store| {
             let warning = store.warning(index as usize);
             let warning = warning.ok_or_else(|| Error::new(Kind::Misuse, format!("store: there is no warning {index}, counted from 0")))?;
+            let warning = lasting(warning)?;
             Ok((warning.as_ptr(), warning.len()))
         })?;
         // SAFETY: the caller keeps the promises of the header.
@@ -171,4 +177,17 @@ pub unsafe extern "C" fn kw_store_warning(
         }
         Ok(KW_OK)
     })
+}
+
+/// Texts that were handed out. A store that another thread closes cannot take them along; the same text is kept once.
+static TEXTS: PerProcess<Mutex<BTreeSet<&'static str>>> = PerProcess::new();
+
+fn lasting(text: &str) -> Result<&'static str> {
+    let mut texts = TEXTS.get()?.lock();
+    if let Some(kept) = texts.get(text) {
+        return Ok(kept);
+    }
+    let kept: &'static str = Box::leak(text.into());
+    texts.insert(kept);
+    Ok(kept)
 }
