@@ -91,9 +91,12 @@ impl Sentry {
     }
 }
 
-/// The error of a store that is not to be opened beside what was seen.
-pub fn refused_beside(seen: &str) -> Error {
-    refusal(&sentence(seen))
+/// Refuses to open a database beside a second library, by a `look` that does not open it, for a store that is told to refuse.
+pub fn before_opening(policy: SecondSqlite, look: impl FnOnce() -> Option<String>) -> Result<()> {
+    match policy {
+        SecondSqlite::Refuse => look().map_or(Ok(()), |seen| Err(refusal(&sentence(&seen)))),
+        SecondSqlite::Warn | SecondSqlite::Off => Ok(()),
+    }
 }
 
 /// Misuse: no build of the engine could do it, and the cure is in the program.

@@ -1,5 +1,6 @@
 //! The store: where pool, transactions and results meet. Each method reads as the product's behaviour.
 
+mod health;
 mod scope;
 
 use std::path::Path;
@@ -11,7 +12,7 @@ use crate::sync::Mutex;
 
 use crate::cancel::Op;
 use crate::caretaker::Caretaker;
-use crate::config::{Config, SecondSqlite};
+use crate::config::Config;
 use crate::driver::sqlite::SqliteDriver;
 use crate::driver::{Changes, Driver, Fetch, Limit, Mode, Permit, Plan, Role};
 use crate::error::{Error, Kind, Result};
@@ -28,6 +29,7 @@ use crate::slots::Load;
 use crate::value::Params;
 use crate::warnings::Warnings;
 
+pub use self::health::Health;
 pub use self::scope::Scope;
 
 /// One open database. Cheap to clone; every clone is the same store. All methods may be called from any thread.
@@ -91,15 +93,6 @@ pub struct Stats {
     pub log_frames: u64,
 }
 
-/// Whether a store can work now, and why not.
-#[derive(Debug, Default)]
-pub struct Health {
-    pub can_read: bool,
-    pub can_write: bool,
-    /// Empty when all is well.
-    pub problem: String,
-}
-
 /// A statement that has been checked, with what is known of it. Valid on every connection of the store.
 #[derive(Debug, Clone)]
 pub struct Statement {
@@ -146,9 +139,7 @@ impl Store {
         let op = Op::new(limits.wait_timeout, None, None);
         let sqlite = settings::sqlite(config)?;
         let policy = config.options.second_sqlite;
-        if let Some(seen) = SqliteDriver::second_library_on(&sqlite.place).filter(|_| policy == SecondSqlite::Refuse) {
-            return Err(sentry::refused_beside(&seen));
-        }
+        sentry::before_opening(policy, || SqliteDriver::second_library_on(&sqlite.place))?;
         let driver: Arc<dyn Driver> = Arc::new(SqliteDriver::open(sqlite, abort.clone(), &op)?);
         let pool = Arc::new(Pool::new(driver.clone(), limits));
         let warnings = Arc::new(Warnings::new(config.warnings()));
@@ -181,17 +172,6 @@ impl Store {
     /// Whether the store has been closed.
     pub fn is_closed(&self) -> bool {
         self.inner.closed.load(Ordering::Acquire)
-    }
-
-    /// What in the configuration was accepted but has no effect or is risky, and what was noticed since the store was opened, such as
-    /// a second SQLite library on its file. Each begins with the key that it is about. The list only grows.
-    pub fn warnings(&self) -> impl Iterator<Item = &str> {
-        self.inner.warnings.iter()
-    }
-
-    /// The warning at `index` of [`Store::warnings`].
-    pub fn warning(&self, index: usize) -> Option<&str> {
-        self.inner.warnings.get(index)
     }
 
     /// The engine's name of the database: its path, or `:memory:`.
@@ -335,23 +315,6 @@ impl Store {
         Ok(Scope::new(self.clone(), self.remember(session), None))
     }
 
-    /// Whether the store can read and write now, and whether it is alone with its file. Waits as long as the options allow.
-    pub fn health(&self, options: &QueryOptions<'_>) -> Health {
-        if self.inner.pool.check_process().is_ok() {
-            self.inner.sentry.look();
-        }
-        let read = self.query("SELECT count(*) FROM sqlite_schema", Params::NONE, options);
-        let write = self.op(options).and_then(|op| {
-            let mut lease = self.inner.pool.writer(&op, Purpose::Statement, !options.unbound)?;
-            lease.connection().probe_write(&op)
-        });
-        let problems = [read.as_ref().err(), write.as_ref().err()];
-        let mut problem: Vec<String> = problems.into_iter().flatten().map(ToString::to_string).collect();
-        problem.extend(self.inner.sentry.seen().map(str::to_string));
-        problem.dedup();
-        Health { can_read: read.is_ok(), can_write: write.is_ok(), problem: problem.join("; ") }
-    }
-
     /// The state of the pool in numbers.
     pub fn stats(&self) -> Stats {
         let (writer, readers) = self.inner.pool.load();
@@ -431,13 +394,6 @@ impl Store {
             lease.connection().set_read_only(true)?;
         }
         Ok(lease)
-    }
-
-    /// Fails once a second library was seen on the file of a store that refuses to work beside one. Reads fail too: without its locks a
-    /// reader can be given pages of a log that another process has begun anew.
-    #[inline]
-    fn check_alone(&self) -> Result<()> {
-        self.inner.sentry.check()
     }
 
     /// The operation of one call with these options.

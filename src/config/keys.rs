@@ -152,7 +152,7 @@ pub static KEYS: &[Key] = &[
     key("options.cell_size_check", "off", flag(at!(options.cell_size_check)),
         "Whether pages are checked more carefully when they are read, which finds corruption earlier."),
     key("options.second_sqlite", "warn", word!(SecondSqlite, options.second_sqlite),
-        "What to do about a second SQLite library on the file in this process, such as Python's `sqlite3`: closing the file there drops the locks here, and commits can be lost. `refuse`: opening fails, and every call once it is noticed. Noticed within a second of use, on Linux and in WAL mode."),
+        "What to do about a second SQLite library on the file in this process, such as Python's `sqlite3`: closing the file there drops the locks here, and commits can be lost. `refuse`: opening fails, and every further call once it is noticed. Looked for on opening and each second of use; on Linux, in WAL mode."),
 ];
 
 /// Names of the sections: what stands before the dot, and what else may stand there.
