@@ -306,6 +306,15 @@ typedef struct kw_stats {
      * Frames (pages) in the log now.
      */
     uint64_t log_frames;
+    /**
+     * Transactions that single writes of several callers shared (`writer.group_commit`), and the writes in them.
+     */
+    uint64_t groups;
+    uint64_t grouped_writes;
+    /**
+     * Writes that were run again because another one had ended the transaction that they shared.
+     */
+    uint64_t replayed_writes;
 } kw_stats;
 
 /**
@@ -537,7 +546,8 @@ typedef uint64_t kw_conn;
 #define KW_ERROR 1
 
 /**
- * Wrong use: a NULL argument, a second thread on one handle, calls in the wrong order.
+ * Wrong use: a NULL argument, a second thread on one handle, calls in the wrong order, a second SQLite library beside keepwell on one file
+ * where `options.second_sqlite` is `refuse`.
  */
 #define KW_MISUSE 2
 
@@ -776,7 +786,8 @@ kw_status kw_instance(kw_store *out, struct kw_error *err);
 
 /**
  * Opens a store. The configuration is copied and may be freed. Blocks while other processes hold the database, up to `pool.wait_timeout`.
- * Errors: `KW_CONFIG`, `KW_CANT_OPEN`, `KW_CORRUPT` (also: not a database), `KW_READ_ONLY`, `KW_IO`, `KW_TIMEOUT`.
+ * Errors: `KW_CONFIG`, `KW_CANT_OPEN`, `KW_CORRUPT` (also: not a database), `KW_READ_ONLY`, `KW_IO`, `KW_TIMEOUT`; `KW_MISUSE` for a
+ * second SQLite library on the file where `options.second_sqlite` is `refuse`, which then also ends every later call.
  */
 kw_status kw_open(kw_config config,
                   kw_store *out,
@@ -806,18 +817,18 @@ kw_status kw_store_health(kw_store store,
                           struct kw_error *err);
 
 /**
- * How many warnings the configuration gave when the store was opened.
+ * How many warnings there are: what the configuration gave when the store was opened, and what was noticed since, such as a second SQLite
+ * library on the store's file (`options.second_sqlite`). The list only grows, by at most 16.
  */
-kw_status kw_store_warning_count(kw_store store, uint32_t *out, struct kw_error *err);
+kw_status kw_store_warning_count(kw_store store,
+                                 uint32_t *out,
+                                 struct kw_error *err);
 
 /**
- * A warning that the configuration gave: something that was accepted and has no effect. Borrowed until the store is closed.
+ * A warning: the key that it is about (`options.second_sqlite: …`) and a sentence. The text stays as long as the
+ * process lives.
  */
-kw_status kw_store_warning(kw_store store,
-                           uint32_t index,
-                           const char **text,
-                           size_t *len,
-                           struct kw_error *err);
+kw_status kw_store_warning(kw_store store, uint32_t index, const char **text, size_t *len, struct kw_error *err);
 
 /**
  * Runs one statement and returns its rows.

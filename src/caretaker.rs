@@ -1,7 +1,8 @@
-//! The maintenance of one store: a thread that lets idle snapshots go, keeps the log short, and closes what is idle for long or old.
+//! The maintenance of one store: a thread that lets idle snapshots go, keeps the log short, closes what is idle for long or old, and lets the
+//! sentry look.
 //!
-//! It sleeps until the next look is due; only while some reader keeps a snapshot, or the log is long, does it wake every few
-//! milliseconds. It holds nothing that would keep the store or the process alive, and it does not exist after a fork.
+//! It sleeps until the next look is due; while the store is used it wakes every second, and while some reader keeps a snapshot or the log is
+//! long, every few milliseconds. It holds nothing that would keep the store or the process alive, and it does not exist after a fork.
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -11,6 +12,10 @@ use crate::sync::Mutex;
 
 use crate::bell::Bell;
 use crate::pool::Pool;
+use crate::sentry::Sentry;
+
+/// How often the sentry looks while the store is used; less often where a look takes more than a thousandth of it.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// A running maintenance. Stops when told, and by itself when the pool is gone.
 pub struct Caretaker {
@@ -27,10 +32,10 @@ pub struct Rhythm {
 }
 
 impl Caretaker {
-    /// Starts the maintenance of `pool`.
-    pub fn start(pool: &Arc<Pool>, rhythm: Rhythm) -> Self {
+    /// Starts the maintenance of `pool`, which rings the same bell as `sentry`.
+    pub fn start(pool: &Arc<Pool>, sentry: &Arc<Sentry>, rhythm: Rhythm) -> Self {
         let bell = pool.bell().clone();
-        let rounds = Rounds { pool: Arc::downgrade(pool), bell: bell.clone(), rhythm };
+        let rounds = Rounds { pool: Arc::downgrade(pool), sentry: Arc::downgrade(sentry), bell: bell.clone(), rhythm };
         let thread = std::thread::Builder::new().name("keepwell".to_string()).spawn(move || rounds.walk()).ok();
         Caretaker { bell, thread: Mutex::new(thread) }
     }
@@ -47,6 +52,7 @@ impl Caretaker {
 
 struct Rounds {
     pool: Weak<Pool>,
+    sentry: Weak<Sentry>,
     bell: Arc<Bell>,
     rhythm: Rhythm,
 }
@@ -54,18 +60,25 @@ struct Rounds {
 impl Rounds {
     fn walk(&self) {
         let Rhythm { look, short } = self.rhythm;
-        let mut next_look = Instant::now() + look;
-        while !self.bell.sleep(short, next_look.saturating_duration_since(Instant::now())) {
-            let Some(pool) = self.pool.upgrade() else { return };
+        let (mut next_look, mut next_watch) = (Instant::now() + look, Instant::now() + WATCH);
+        let mut wake = next_look;
+        while !self.bell.sleep(short.min(WATCH), wake.saturating_duration_since(Instant::now())) {
+            let (Some(pool), Some(sentry)) = (self.pool.upgrade(), self.sentry.upgrade()) else { return };
             self.bell.set_attentive(false);
             let kept = pool.rest_idle(false);
             if pool.keep_log() || kept {
                 self.bell.set_attentive(true);
             }
-            if Instant::now() >= next_look {
+            let now = Instant::now();
+            if now >= next_look || (now >= next_watch && sentry.was_used()) {
+                sentry.look();
+                next_watch = Instant::now() + WATCH.max(now.elapsed() * 1000);
+            }
+            if now >= next_look {
                 pool.clean_up();
                 next_look = Instant::now() + look;
             }
+            wake = if sentry.was_used() { next_look.min(next_watch) } else { next_look };
         }
     }
 }

@@ -24,7 +24,9 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 
 pub use keys::{Key, KEYS};
-pub use sections::{AutoVacuum, Cache, Driver, JournalMode, Metrics, Options, Pool, Query, SecureDelete, Synchronous, TempStore, Writer};
+pub use sections::{
+    AutoVacuum, Cache, Driver, JournalMode, Metrics, Options, Pool, Query, SecondSqlite, SecureDelete, Synchronous, TempStore, Writer,
+};
 pub use uri::{DataSource, Mode, Source};
 
 /// Everything a store can be told, as typed values.

@@ -8,7 +8,8 @@ use std::fmt;
 pub enum Kind {
     /// An engine error that has no class of its own.
     Engine = 1,
-    /// Wrong use of keepwell: a NULL argument, a second thread on one handle, calls in the wrong order.
+    /// Wrong use of keepwell: a NULL argument, a second thread on one handle, calls in the wrong order, a second SQLite library beside it
+    /// on one file where that is refused.
     Misuse = 2,
     /// A handle that is 0, stale, of another kind, or already closed.
     InvalidHandle = 3,

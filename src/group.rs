@@ -13,7 +13,7 @@
 //! Nobody has been told of a result before its COMMIT, so running a write again is running it for the first time.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cancel::Op;
 use crate::driver::{Commit, Limit, Mode, Permit};
@@ -79,6 +79,8 @@ struct Group<'a, 'l> {
     /// What has run in the open transaction, with what it gave. A failure is a result like any other: it may come from what an earlier
     /// member wrote, so it too is true only once that is durable.
     members: Vec<(Place<'a>, Result<Done>)>,
+    /// When the wait for more members ends, once it has begun.
+    waited_until: Option<Instant>,
 }
 
 /// Runs `own` together with the writes that wait behind it, and answers each of them.
@@ -86,7 +88,7 @@ pub fn lead<'a>(lease: &'a mut Lease<&Pool>, own: &'a Member, op: &'a Op<'a>, ru
     if let Err(error) = lease.connection().begin(Mode::Immediate, op) {
         return own.answer(Err(error));
     }
-    let mut group = Group { lease, members: Vec::new() };
+    let mut group = Group { lease, members: Vec::new(), waited_until: None };
     let mut next = Some(Place::Own(own, op));
     while let Some(place) = next {
         if group.admit(place).is_break() {
@@ -101,6 +103,10 @@ impl<'a> Group<'a, '_> {
     fn next(&mut self, rules: Rules) -> Option<Place<'a>> {
         if self.members.len() >= rules.most {
             return None;
+        }
+        if !rules.delay.is_zero() && !self.lease.has_follower() {
+            let end = *self.waited_until.get_or_insert_with(|| Instant::now() + rules.delay);
+            self.lease.await_company(end.saturating_duration_since(Instant::now()));
         }
         self.lease.follower().map(Place::Other)
     }

@@ -9,6 +9,7 @@ pub mod footprint;
 pub mod rows;
 pub mod tables;
 pub mod value;
+mod warnings;
 
 // The engine behind its seam.
 pub mod driver;
@@ -28,6 +29,7 @@ mod group;
 mod holders;
 mod member;
 mod pool;
+mod sentry;
 mod session;
 mod tx;
 

@@ -464,6 +464,11 @@ impl Lease<&Pool> {
         self.pool.writer.start_job().map(Follower)
     }
 
+    /// Waits until somebody is in line, but no longer than `longest`.
+    pub fn await_company(&self, longest: Duration) {
+        self.pool.writer.await_company(longest);
+    }
+
     /// Counts a shared transaction that became durable.
     pub fn grouped(&self, members: usize) {
         if members > 1 {

@@ -56,6 +56,8 @@ pub struct Load {
 /// because whatever comes back is handed to the oldest waiter directly and can not be overtaken.
 pub struct Slots<T, J = ()> {
     state: Mutex<State<T, J>>,
+    /// Somebody has joined the line while a holder waited for that.
+    joined: Condvar,
 }
 
 struct State<T, J> {
@@ -64,6 +66,8 @@ struct State<T, J> {
     capacity: usize,
     waiting: VecDeque<Arc<Seat<T, J>>>,
     closed: bool,
+    /// A holder sleeps at `joined`.
+    awaited: bool,
 }
 
 /// Where one waiter waits. `stage` is locked inside the state's lock by who takes the seat out of the line, and alone by who waits.
@@ -118,8 +122,8 @@ impl<T, J> Drop for Started<T, J> {
 impl<T, J: Clone> Slots<T, J> {
     /// An empty container for up to `capacity` things.
     pub fn new(capacity: usize) -> Self {
-        let state = State { idle: Vec::new(), total: 0, capacity, waiting: VecDeque::new(), closed: false };
-        Slots { state: Mutex::new(state) }
+        let state = State { idle: Vec::new(), total: 0, capacity, waiting: VecDeque::new(), closed: false, awaited: false };
+        Slots { state: Mutex::new(state), joined: Condvar::new() }
     }
 
     /// Takes an idle thing (the latest that `prefers` likes, else the latest), or the right to make one, or waits in line.
@@ -151,6 +155,9 @@ impl<T, J: Clone> Slots<T, J> {
             return Ok(Turn::Taken(taken));
         }
         state.waiting.push_back(seat.clone());
+        if state.awaited {
+            self.joined.notify_one();
+        }
         drop(state);
         self.wait_at(&seat, patience)
     }
@@ -167,6 +174,16 @@ impl<T, J: Clone> Slots<T, J> {
         let seat = state.waiting.pop_front()?;
         *seat.stage.lock() = Stage::Started;
         Some(Started { seat, job })
+    }
+
+    /// Sleeps until somebody waits in line, but no longer than `longest`. Only for who holds the only thing.
+    pub fn await_company(&self, longest: Duration) {
+        let mut state = self.state.lock();
+        if state.waiting.is_empty() && !state.closed {
+            state.awaited = true;
+            state = wait(&self.joined, state, longest);
+            state.awaited = false;
+        }
     }
 
     /// Whether the waiter whose turn is next has brought a job.
@@ -250,6 +267,7 @@ impl<T, J: Clone> Slots<T, J> {
         for seat in std::mem::take(&mut state.waiting) {
             seat.give(Given::Closed);
         }
+        self.joined.notify_one();
         let idle = std::mem::take(&mut state.idle);
         state.total -= idle.len();
         idle

@@ -1,5 +1,6 @@
 //! The store: where pool, transactions and results meet. Each method reads as the product's behaviour.
 
+mod health;
 mod scope;
 mod write;
 
@@ -24,13 +25,16 @@ use crate::options::{QueryOptions, Timeout};
 use crate::pool::{Lease, Pool};
 use crate::results::{Rest, Rows};
 use crate::rows::{Batch, Columns};
+use crate::sentry::{self, Sentry};
 use crate::session::Session;
 use crate::settings;
 use crate::slots::Load;
 use crate::value::Params;
+use crate::warnings::Warnings;
 
 use self::write::Written;
 
+pub use self::health::Health;
 pub use self::scope::Scope;
 
 /// One open database. Cheap to clone; every clone is the same store. All methods may be called from any thread.
@@ -48,7 +52,8 @@ struct Inner {
     abort: Arc<AtomicBool>,
     closed: AtomicBool,
     caretaker: Caretaker,
-    warnings: Vec<String>,
+    sentry: Arc<Sentry>,
+    warnings: Arc<Warnings>,
 }
 
 /// What holds where a call says nothing.
@@ -100,15 +105,6 @@ pub struct Stats {
     pub replayed: u64,
 }
 
-/// Whether a store can work now, and why not.
-#[derive(Debug, Default)]
-pub struct Health {
-    pub can_read: bool,
-    pub can_write: bool,
-    /// Empty when all is well.
-    pub problem: String,
-}
-
 /// A statement that has been checked, with what is known of it. Valid on every connection of the store.
 #[derive(Debug, Clone)]
 pub struct Statement {
@@ -134,7 +130,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Kind::Config`] for a configuration that is wrong; what opening the file gives: [`Kind::CantOpen`], [`Kind::Corrupt`],
-    /// [`Kind::ReadOnly`], [`Kind::Io`], [`Kind::Timeout`].
+    /// [`Kind::ReadOnly`], [`Kind::Io`], [`Kind::Timeout`]; [`Kind::Misuse`] for a second SQLite library on the file, where
+    /// `options.second_sqlite` is `refuse`.
     ///
     /// # Example
     /// ```
@@ -152,10 +149,17 @@ impl Store {
         let limits = settings::limits(config);
         let abort = Arc::new(AtomicBool::new(false));
         let op = Op::new(limits.wait_timeout, None, None);
-        let driver: Arc<dyn Driver> = Arc::new(SqliteDriver::open(settings::sqlite(config)?, abort.clone(), &op)?);
+        let sqlite = settings::sqlite(config)?;
+        let policy = config.options.second_sqlite;
+        sentry::before_opening(policy, || SqliteDriver::second_library_on(&sqlite.place))?;
+        let driver: Arc<dyn Driver> = Arc::new(SqliteDriver::open(sqlite, abort.clone(), &op)?);
         let pool = Arc::new(Pool::new(driver.clone(), limits));
+        let warnings = Arc::new(Warnings::new(config.warnings()));
+        let sentry = Arc::new(Sentry::new(driver.clone(), policy, warnings.clone(), pool.bell().clone()));
+        sentry.look();
+        sentry.check()?;
         pool.warm_up();
-        let caretaker = Caretaker::start(&pool, settings::rhythm(config));
+        let caretaker = Caretaker::start(&pool, &sentry, settings::rhythm(config));
         let inner = Inner {
             driver,
             pool,
@@ -164,7 +168,8 @@ impl Store {
             abort,
             closed: AtomicBool::new(false),
             caretaker,
-            warnings: config.warnings(),
+            sentry,
+            warnings,
         };
         Ok(Store { inner: Arc::new(inner) })
     }
@@ -179,11 +184,6 @@ impl Store {
     /// Whether the store has been closed.
     pub fn is_closed(&self) -> bool {
         self.inner.closed.load(Ordering::Acquire)
-    }
-
-    /// What in the configuration was accepted but has no effect.
-    pub fn warnings(&self) -> &[String] {
-        &self.inner.warnings
     }
 
     /// The engine's name of the database: its path, or `:memory:`.
@@ -320,19 +320,6 @@ impl Store {
         Ok(Scope::new(self.clone(), self.remember(session), None))
     }
 
-    /// Whether the store can read and write now. Waits as long as the options allow.
-    pub fn health(&self, options: &QueryOptions<'_>) -> Health {
-        let read = self.query("SELECT count(*) FROM sqlite_schema", Params::NONE, options);
-        let write = self.op(options).and_then(|op| {
-            let mut lease = self.inner.pool.writer(&op, Purpose::Statement, !options.unbound)?;
-            lease.connection().probe_write(&op)
-        });
-        let problems = [read.as_ref().err(), write.as_ref().err()];
-        let mut problem: Vec<String> = problems.into_iter().flatten().map(ToString::to_string).collect();
-        problem.extend(self.inner.pool.log_problem());
-        Health { can_read: read.is_ok(), can_write: write.is_ok(), problem: problem.join("; ") }
-    }
-
     /// The state of the pool in numbers.
     pub fn stats(&self) -> Stats {
         let (writer, readers) = self.inner.pool.load();
@@ -421,6 +408,7 @@ impl Store {
     #[inline]
     fn op<'a>(&self, options: &QueryOptions<'a>) -> Result<Op<'a>> {
         self.inner.pool.check_process()?;
+        self.check_alone()?;
         let op = Op::new(self.timeout(options), options.cancel, options.caller);
         op.check("call")?;
         Ok(op)

@@ -125,6 +125,7 @@ func TestAClosedStoreRefusesEverything(t *testing.T) {
 	_, calls["prepare"] = store.Prepare(bg, "SELECT 1")
 	_, calls["statement"] = stmt.Query(bg)
 	_, calls["health"] = store.Health(bg)
+	_, calls["warnings"] = store.Warnings()
 	_, calls["many"] = store.ExecMany(bg, "SELECT ?", [][]any{{1}})
 	calls["row"] = store.QueryRow(bg, "SELECT 1").Scan(new(int))
 	for name, err := range calls {

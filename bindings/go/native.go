@@ -284,7 +284,27 @@ func nativeStats(store uint64) (Stats, error) {
 		ClosedLifetime: uint64(s.closed_lifetime), ClosedBroken: uint64(s.closed_broken),
 		Resets: uint64(s.resets), Discards: uint64(s.discards), Exhausted: uint64(s.exhausted),
 		Checkpoints: uint64(s.checkpoints), LogFrames: uint64(s.log_frames),
+		Groups: uint64(s.groups), GroupedWrites: uint64(s.grouped_writes), ReplayedWrites: uint64(s.replayed_writes),
 	}, nil
+}
+
+// nativeWarnings returns what the store has to say that is no error.
+func nativeWarnings(store uint64) ([]string, error) {
+	var count C.uint32_t
+	e := newCError()
+	if err := fail(C.kw_store_warning_count(C.kw_store(store), &count, e), e); err != nil {
+		return nil, err
+	}
+	var warnings []string
+	for i := C.uint32_t(0); i < count; i++ {
+		var text *C.char
+		var length C.size_t
+		if err := fail(C.kw_store_warning(C.kw_store(store), i, &text, &length, e), e); err != nil {
+			return nil, err
+		}
+		warnings = append(warnings, C.GoStringN(text, C.int(length)))
+	}
+	return warnings, nil
 }
 
 // nativeHealth runs the health check of the frame's store.

@@ -129,6 +129,9 @@ type Stats struct {
 	Exhausted      uint64        // waits that ended without a connection
 	Checkpoints    uint64        // times the log was copied into the database
 	LogFrames      uint64        // pages in the log now
+	Groups         uint64        // transactions that single writes of several callers shared
+	GroupedWrites  uint64        // the writes in them
+	ReplayedWrites uint64        // writes that were run again because another one ended their transaction
 }
 
 // Stats returns the store's numbers.
@@ -145,6 +148,18 @@ func (s *Store) Stats() (Stats, error) {
 		s.pool.readers.addTo(&stats)
 	}
 	return stats, nil
+}
+
+// Warnings returns what in the configuration was accepted but has no effect or is risky, and what was noticed since the store was
+// opened, such as a second SQLite library of this process on its file. Each begins with the key that it is about, as in
+// "options.second_sqlite: …". The list only grows.
+func (s *Store) Warnings() ([]string, error) {
+	if s.pool.closed.Load() {
+		return nil, newError(ErrClosed, "warnings: the store is closed")
+	}
+	warnings, err := nativeWarnings(s.handle)
+	runtime.KeepAlive(s.pool)
+	return warnings, err
 }
 
 // addTo adds the waits in Go to those in the library.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::kind::{list, Place, ValueKind};
 use super::quantity::{Unit, KIB, MILLISECOND, SECOND};
-use super::sections::{AutoVacuum, Driver, JournalMode, SecureDelete, Synchronous, TempStore};
+use super::sections::{AutoVacuum, Driver, JournalMode, SecondSqlite, SecureDelete, Synchronous, TempStore};
 use super::{spell, Config};
 
 /// One setting.
@@ -158,6 +158,8 @@ pub static KEYS: &[Key] = &[
         "Whether a trigger may fire itself."),
     key("options.cell_size_check", "off", flag(at!(options.cell_size_check)),
         "Whether pages are checked more carefully when they are read, which finds corruption earlier."),
+    key("options.second_sqlite", "warn", word!(SecondSqlite, options.second_sqlite),
+        "What to do about a second SQLite library on the file in this process, such as Python's `sqlite3`: closing the file there drops the locks here, and commits can be lost. `refuse`: opening fails, and every further call once it is noticed. Looked for on opening and each second of use; on Linux, in WAL mode."),
 ];
 
 /// Names of the sections: what stands before the dot, and what else may stand there.

@@ -204,6 +204,8 @@ section! {
         recursive_triggers: bool,
         /// Whether pages are checked more carefully when they are read.
         cell_size_check: bool,
+        /// What happens when a second SQLite library of the process has the file open.
+        second_sqlite: SecondSqlite,
     }
 }
 
@@ -271,5 +273,17 @@ words! {
         On = "on" | "true" | "yes" | "1",
         /// With zeros, where that costs no more I/O.
         Fast = "fast" | "2",
+    }
+}
+
+words! {
+    /// What happens when a second SQLite library of the process has the file open, which takes this one's locks away when it closes it.
+    SecondSqlite {
+        /// Nobody looks.
+        Off = "off" | "false" | "no" | "0",
+        /// The store gives a warning.
+        Warn = "warn",
+        /// The store does not open, and fails every call once it notices.
+        Refuse = "refuse",
     }
 }

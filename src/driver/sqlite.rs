@@ -6,6 +6,7 @@ mod convert;
 mod fork;
 mod plan;
 mod raw;
+mod second;
 mod sentinel;
 mod snapshot;
 mod statements;
@@ -21,6 +22,7 @@ use rusqlite::{Connection as Sqlite, OpenFlags};
 
 use self::connection::{Shared, SqliteConnection};
 use self::raw::Raw;
+use self::second::Sight;
 use self::sentinel::Sentinel;
 use crate::cancel::Op;
 use crate::driver::{Backlog, Connection, Driver, Role};
@@ -116,6 +118,15 @@ impl SqliteDriver {
             statement_cache: driver.settings.statement_cache,
         }));
         Ok(driver)
+    }
+
+    /// What [`Driver::second_library`] would say of a database that this library need not have open: opening it and closing it again
+    /// would do to the other library what is feared of it.
+    pub fn second_library_on(place: &Place) -> Option<String> {
+        match place {
+            Place::File { path, immutable: false, .. } => Some(said(&path.display().to_string(), second::before_opening(path)?)),
+            _ => None,
+        }
     }
 
     /// A memory database is SQLite's `memdb` under a name of its own: the address of the abort flag is unique while the driver lives.
@@ -273,6 +284,11 @@ impl Driver for SqliteDriver {
         self.shared.lock().as_ref().map_or(Backlog::default(), |shared| shared.sentinel.backlog())
     }
 
+    fn second_library(&self) -> Option<String> {
+        let own = self.shared.lock().as_ref()?.sentinel.address()?;
+        Some(said(&self.name, second::beside(own)?))
+    }
+
     fn name(&self) -> &str {
         &self.name
     }
@@ -280,6 +296,20 @@ impl Driver for SqliteDriver {
     fn close(&self) {
         self.abort.store(true, Ordering::Relaxed);
         self.shared.lock().take();
+    }
+}
+
+/// What was seen of a second library, as a sentence without its full stop.
+fn said(name: &str, sight: Sight) -> String {
+    match sight {
+        Sight::Beside => format!(
+            "{name}: a second SQLite library in this process has the file open (its -shm is mapped twice); \
+             when it closes the file, keepwell's locks are gone and commits can be lost"
+        ),
+        Sight::Removed => format!(
+            "{name}: its -shm was removed while in use, as by a second SQLite library in this process that closed the file; \
+             commits can be lost: close the store and open it anew"
+        ),
     }
 }
 

@@ -60,6 +60,7 @@ fn describe() -> String {
         kw_stats {
             struct_size, max_open, open, in_use, idle, waiting, waits, wait_ns, opened, closed_max_idle, closed_idle_time, closed_lifetime,
             closed_broken, resets, discards, exhausted, self_deadlocks, checkpoints, log_frames,
+            groups, grouped_writes, replayed_writes,
         }
         kw_health { struct_size, can_read, can_write, reserved, message }
     };

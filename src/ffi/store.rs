@@ -1,6 +1,9 @@
 //! Stores: initialize, open, look at, close.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use crate::sync::Mutex;
 
 use super::call::Call;
 use super::config::find as find_config;
@@ -8,8 +11,9 @@ use super::guard::{copy_text, guard};
 use super::handle::{self, Kinds, Object};
 use super::text::{give, null, Out};
 use super::types::*;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::instance;
+use crate::process::PerProcess;
 use crate::store::Store;
 
 /// Opens the process-wide store, which is `KW_INSTANCE` from then on. Blocks while other processes hold the database, up to
@@ -39,7 +43,8 @@ pub unsafe extern "C" fn kw_instance(out: *mut kw_store, err: *mut kw_error) -> 
 }
 
 /// Opens a store. The configuration is copied and may be freed. Blocks while other processes hold the database, up to `pool.wait_timeout`.
-/// Errors: `KW_CONFIG`, `KW_CANT_OPEN`, `KW_CORRUPT` (also: not a database), `KW_READ_ONLY`, `KW_IO`, `KW_TIMEOUT`.
+/// Errors: `KW_CONFIG`, `KW_CANT_OPEN`, `KW_CORRUPT` (also: not a database), `KW_READ_ONLY`, `KW_IO`, `KW_TIMEOUT`; `KW_MISUSE` for a
+/// second SQLite library on the file where `options.second_sqlite` is `refuse`, which then also ends every later call.
 #[no_mangle]
 pub unsafe extern "C" fn kw_open(config: kw_config, out: *mut kw_store, err: *mut kw_error) -> kw_status {
     guard(err, || {
@@ -113,6 +118,9 @@ fn stats(store: &Store) -> kw_stats {
         self_deadlocks: stats.self_deadlocks,
         checkpoints: stats.checkpoints,
         log_frames: stats.log_frames,
+        groups: stats.groups,
+        grouped_writes: stats.grouped,
+        replayed_writes: stats.replayed,
     }
 }
 
@@ -136,18 +144,20 @@ pub unsafe extern "C" fn kw_store_health(
     })
 }
 
-/// How many warnings the configuration gave when the store was opened.
+/// How many warnings there are: what the configuration gave when the store was opened, and what was noticed since, such as a second SQLite
+/// library on the store's file (`options.second_sqlite`). The list only grows, by at most 16.
 #[no_mangle]
 pub unsafe extern "C" fn kw_store_warning_count(store: kw_store, out: *mut u32, err: *mut kw_error) -> kw_status {
     guard(err, || {
-        let count = handle::with_store(store, |store| Ok(store.warnings().len() as u32))?;
+        let count = handle::with_store(store, |store| Ok(store.warnings().count() as u32))?;
         // SAFETY: the caller keeps the promises of the header.
         unsafe { give(out, count, "out")? };
         Ok(KW_OK)
     })
 }
 
-/// A warning that the configuration gave: something that was accepted and has no effect. Borrowed until the store is closed.
+/// A warning: the key that it is about (`options.second_sqlite: …`) and a sentence. The text stays as long as the
+/// process lives.
 #[no_mangle]
 pub unsafe extern "C" fn kw_store_warning(
     store: kw_store,
@@ -158,8 +168,9 @@ pub unsafe extern "C" fn kw_store_warning(
 ) -> kw_status {
     guard(err, || {
         let (pointer, length) = handle::with_store(store, |store| {
-            let warning = store.warnings().get(index as usize);
+            let warning = store.warning(index as usize);
             let warning = warning.ok_or_else(|| Error::new(Kind::Misuse, format!("store: there is no warning {index}, counted from 0")))?;
+            let warning = lasting(warning)?;
             Ok((warning.as_ptr(), warning.len()))
         })?;
         // SAFETY: the caller keeps the promises of the header.
@@ -169,4 +180,17 @@ pub unsafe extern "C" fn kw_store_warning(
         }
         Ok(KW_OK)
     })
+}
+
+/// Texts that were handed out. A store that another thread closes cannot take them along; the same text is kept once.
+static TEXTS: PerProcess<Mutex<BTreeSet<&'static str>>> = PerProcess::new();
+
+fn lasting(text: &str) -> Result<&'static str> {
+    let mut texts = TEXTS.get()?.lock();
+    if let Some(kept) = texts.get(text) {
+        return Ok(kept);
+    }
+    let kept: &'static str = Box::leak(text.into());
+    texts.insert(kept);
+    Ok(kept)
 }

@@ -10,7 +10,8 @@ pub type kw_status = i32;
 pub const KW_OK: kw_status = 0;
 /// An engine error that has no class of its own.
 pub const KW_ERROR: kw_status = 1;
-/// Wrong use: a NULL argument, a second thread on one handle, calls in the wrong order.
+/// Wrong use: a NULL argument, a second thread on one handle, calls in the wrong order, a second SQLite library beside keepwell on one file
+/// where `options.second_sqlite` is `refuse`.
 pub const KW_MISUSE: kw_status = 2;
 /// A handle that is 0, stale, of another kind, or closed.
 pub const KW_INVALID_HANDLE: kw_status = 3;
@@ -325,6 +326,11 @@ pub struct kw_stats {
     pub checkpoints: u64,
     /// Frames (pages) in the log now.
     pub log_frames: u64,
+    /// Transactions that single writes of several callers shared (`writer.group_commit`), and the writes in them.
+    pub groups: u64,
+    pub grouped_writes: u64,
+    /// Writes that were run again because another one had ended the transaction that they shared.
+    pub replayed_writes: u64,
 }
 
 /// Whether a store can work now. Initialize with `KW_HEALTH_INIT`.

@@ -93,6 +93,7 @@ impl Scope {
 
     /// Commits. After an error the transaction is open still, unless the error's outcome says otherwise.
     pub fn commit(&self) -> Result<()> {
+        self.store.check_alone()?;
         self.session.commit(self.transaction()?)
     }
 

@@ -157,6 +157,7 @@ static void what_has_no_effect_is_said(void) {
     CHECK(size > 0 && text[0] != 0);
     FAILS(KW_MISUSE, kw_store_warning(store, 0, NULL, &size, &err));
     OK(kw_store_close(store, -1, &err));
+    CHECK(size > 0 && memchr(text, 0, size) == NULL);
 }
 
 static void wrong_arguments(void) {

@@ -44,6 +44,7 @@ from ._errors import (
     ParameterTypeError,
     PermissionError,
     ReadOnlyError,
+    SecondSqliteWarning,
     SelfDeadlockError,
     SqlError,
     TimeoutError,
@@ -70,13 +71,16 @@ def open(config: Config) -> Store:  # noqa: A001 - keepwell.open reads like io.o
     store = Store(0, _name(config))
     _library.open_store(_config.steps(config), store._own)
     store._handle = store._own.value
+    store._warn(3)
     return store
 
 
 def initialize(config: Config) -> Store:
     """Opens the store of this process, which :func:`instance` gives from then on. ``config`` is as for :func:`open`."""
     _library.initialize(_config.steps(config))
-    return instance()
+    store = instance()
+    store._warn(3)
+    return store
 
 
 def instance() -> Store:
@@ -127,6 +131,7 @@ __all__ = [
     "Result",
     "Row",
     "Rows",
+    "SecondSqliteWarning",
     "SelfDeadlockError",
     "SqlError",
     "Statement",

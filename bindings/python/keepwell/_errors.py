@@ -78,7 +78,9 @@ class EngineError(Error):
 
 
 class MisuseError(Error):
-    """Wrong use: calls in the wrong order, or one transaction or stream used by two threads at a time."""
+    """Wrong use: calls in the wrong order, one transaction or stream used by two threads at a time, or a second SQLite library on the file
+    of a store that refuses that (``options.second_sqlite``).
+    """
 
 
 class ForkedError(MisuseError):
@@ -199,6 +201,10 @@ class AlreadyInitializedError(MisuseError):
 
 class CellTypeError(Error):
     """A value of a result is not of the type that was asked for."""
+
+
+class SecondSqliteWarning(RuntimeWarning):
+    """A second SQLite library of this process, such as Python's own ``sqlite3``, uses the file of a store. See ``options.second_sqlite``."""
 
 
 class _Kind:

@@ -50,7 +50,7 @@ _Health = _struct("kw_health", can_read=_u32, can_write=_u32, reserved=_u32, mes
 _COUNTS = "max_open open in_use idle waiting".split()
 _TOTALS = (
     "waits wait_ns opened closed_max_idle closed_idle_time closed_lifetime closed_broken resets discards exhausted self_deadlocks "
-    "checkpoints log_frames"
+    "checkpoints log_frames groups grouped_writes replayed_writes"
 ).split()
 _Stats = _struct("kw_stats", **dict.fromkeys(_COUNTS, _u32), **dict.fromkeys(_TOTALS, _u64))
 
@@ -67,6 +67,8 @@ _FUNCTIONS: Dict[str, List[Any]] = {
     "kw_open": [_u64, _out, _err],
     "kw_store_close": [_u64, _i64, _err],
     "kw_store_stats": [_u64, ctypes.POINTER(_Stats), _err],
+    "kw_store_warning_count": [_u64, ctypes.POINTER(_u32), _err],
+    "kw_store_warning": [_u64, _u32, ctypes.POINTER(_text), ctypes.POINTER(_size), _err],
     "kw_store_health": [_u64, _options, ctypes.POINTER(_Health), _err],
     "kw_prepare": [_u64, _text, _size, _options, _out, _err],
     "kw_statement_describe": [_u64, ctypes.POINTER(_StatementInfo), _err],
@@ -264,6 +266,18 @@ def health(store: int, timeout_us: int) -> Tuple[bool, bool, str]:
     found, error = _Health(struct_size=ctypes.sizeof(_Health)), _new_error()
     _done(_library.kw_store_health(store, _new_options(timeout_us, 0, 0), found, error), error)
     return bool(found.can_read), bool(found.can_write), found.message.decode("utf-8", "replace")
+
+
+def warnings(store: int) -> Tuple[str, ...]:
+    """What a store has to say that is no error. The list only grows."""
+    count, error = _u32(), _new_error()
+    _done(_library.kw_store_warning_count(store, count, error), error)
+    found = []
+    for index in range(count.value):
+        text, length = _text(), _size()
+        _done(_library.kw_store_warning(store, index, text, length, error), error)
+        found.append(ctypes.string_at(text, length.value).decode("utf-8", "replace"))
+    return tuple(found)
 
 
 def prepare(target: int, sql: str) -> int:

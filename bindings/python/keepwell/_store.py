@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import islice
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 from . import _library
-from ._errors import Error, ForkedError
+from ._errors import Error, ForkedError, SecondSqliteWarning
 from ._handles import CancelToken, Statement
 from ._parameters import Parameters, bad_argument, bad_keys
 from ._portable import Result, Row, cache_number, microseconds, token_handle
@@ -166,13 +167,15 @@ class Store(Target):
     Closed when the garbage collector finds it; transactions, connections and streams keep it alive.
     """
 
-    __slots__ = ("_own", "_name", "_close", "__weakref__")
+    __slots__ = ("_own", "_name", "_close", "_warned", "__weakref__")
 
     def __init__(self, handle: int, name: str, owned: bool = True) -> None:
         #: The handle, from the moment on in which there is one.
         self._own = _library.Handle(handle)
         self._name = name
         self._close = _library.close_store if owned else None
+        #: How many of the warnings have been looked at by `_warn`.
+        self._warned = 0
 
     def connection(
         self, *, read_only: bool = False, timeout: Optional[float] = None, cancel: Optional[CancelToken] = None
@@ -188,8 +191,28 @@ class Store(Target):
         return connection
 
     def health(self, *, timeout: Optional[float] = None) -> Health:
-        """Tries whether the store can read and write now."""
-        return Health(*_library.health(self._handle, microseconds(timeout)))
+        """Tries whether the store can read and write now, and whether it is alone with its file (see :class:`SecondSqliteWarning`)."""
+        found = Health(*_library.health(self._handle, microseconds(timeout)))
+        self._warn(3)
+        return found
+
+    def warnings(self) -> Tuple[str, ...]:
+        """What in the configuration was accepted but has no effect or is risky, and what was noticed since, such as a second SQLite
+        library on the file. Each begins with the key that it is about. The list only grows.
+        """
+        return _library.warnings(self._handle)
+
+    def _warn(self, level: int) -> None:
+        """Issues Python warnings for what was noticed since the last time.
+
+        The library notices in a thread of its own, so this is done where calls are rare: when a store opens, closes or is asked for its
+        health.
+        """
+        found = _library.warnings(self._handle)
+        fresh, self._warned = found[self._warned :], len(found)
+        for text in fresh:
+            if text.startswith("options.second_sqlite:"):
+                warnings.warn(text, SecondSqliteWarning, stacklevel=level)
 
     def stats(self) -> Dict[str, int]:
         """The state of the pool in numbers."""
@@ -198,8 +221,13 @@ class Store(Target):
     def close(self, *, drain: Optional[float] = None) -> None:
         """Closes the store: waits up to ``drain`` seconds (``None``: as configured) for calls under way, then ends them. Twice is harmless."""
         patience = -1 if drain is None else 0 if drain == 0 else microseconds(min(drain, 1e9))
-        _library.close_store(self._handle, patience)
-        self._close = None
+        try:
+            self._warn(3)
+        except Error:
+            pass  # closed, or of a parent process: closing says what there is to say
+        finally:
+            _library.close_store(self._handle, patience)
+            self._close = None
 
     def __enter__(self: _Self) -> _Self:
         return self

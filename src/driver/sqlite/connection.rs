@@ -28,12 +28,11 @@ pub struct Shared {
     pub statement_cache: usize,
 }
 
-/// Field order matters: statements are finalized before the connection closes.
+/// Field order matters: statements are finalized before the connection closes, and the sentinel goes after it.
 pub struct SqliteConnection {
     statements: Statements,
     control: Control,
     recorder: Arc<Recorder>,
-    shared: Arc<Shared>,
     snapshot: Snapshot,
     role: Role,
     read_only: bool,
@@ -42,6 +41,7 @@ pub struct SqliteConnection {
     counted_from: i64,
     inserted_before: i64,
     raw: Raw,
+    shared: Arc<Shared>,
 }
 
 /// The statements that begin and end transactions, prepared once.

@@ -417,6 +417,11 @@ unsafe impl Sync for WalIndex {}
 pub type Header = [u64; 6];
 
 impl WalIndex {
+    /// Where the wal-index is mapped.
+    pub fn address(&self) -> usize {
+        self.0.as_ptr() as usize
+    }
+
     /// Reads the header. A commit of this process is in it before its COMMIT returns.
     #[inline]
     pub fn header(&self) -> Header {
