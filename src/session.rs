@@ -92,6 +92,11 @@ impl Session {
         levels.begin(lease.connection(), mode, op)
     }
 
+    /// Whether a transaction is open, so that another one would be a savepoint.
+    pub fn is_in_transaction(&self) -> Result<bool> {
+        Ok(self.enter()?.levels.is_open())
+    }
+
     /// Whether everything on this session is read-only.
     pub fn is_read_only(&self) -> Result<bool> {
         Ok(self.enter()?.read_only)

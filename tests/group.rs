@@ -8,6 +8,8 @@ use keepwell::driver::{Changes, Mode};
 use keepwell::options::Timeout;
 use keepwell::{Config, Kind, Params, QueryOptions, Result, Scope, Store, TxMode, Value};
 
+type Work<R> = Box<dyn FnOnce(&Store) -> R + Send>;
+
 const TABLES: &str = "
     CREATE TABLE t(n INTEGER PRIMARY KEY, s TEXT UNIQUE);
     CREATE TABLE child(n INTEGER PRIMARY KEY, t INTEGER REFERENCES t(n) DEFERRABLE INITIALLY DEFERRED);
@@ -186,7 +188,7 @@ fn a_write_that_runs_into_its_deadline_is_undone_and_the_others_run_again() {
     let (_folder, store) = open(&[]);
     let insert = |sql: &'static str, timeout| move |store: &Store| store.execute(sql, Params::NONE, &QueryOptions { timeout, ..plain() });
     let soon = Timeout::After(Duration::from_millis(300));
-    let works: Vec<Box<dyn FnOnce(&Store) -> Result<Changes> + Send>> = vec![
+    let works: Vec<Work<Result<Changes>>> = vec![
         Box::new(insert("INSERT INTO t VALUES (1, 'a')", Timeout::Default)),
         Box::new(insert(LONG, soon)),
         Box::new(insert("INSERT INTO t VALUES (2, 'b')", Timeout::Default)),
@@ -202,7 +204,7 @@ fn a_cancelled_write_is_undone_and_the_leader_runs_again() {
     let token = CancelToken::new().unwrap();
     let long = move |store: &Store| store.execute(LONG, Params::NONE, &QueryOptions { cancel: Some(token), ..plain() });
     let short = |store: &Store| store.execute("INSERT INTO t VALUES (1, 'a')", Params::NONE, &plain());
-    let works: Vec<Box<dyn FnOnce(&Store) -> Result<Changes> + Send>> = vec![Box::new(short), Box::new(long)];
+    let works: Vec<Work<Result<Changes>>> = vec![Box::new(short), Box::new(long)];
     let results = queued_then(&store, works, || {
         wait_for_line(&store, 0);
         token.cancel();
@@ -233,7 +235,7 @@ fn a_transaction_in_line_is_not_overtaken_by_writes_behind_it() {
         tx.commit().unwrap();
         id
     };
-    let works: Vec<Box<dyn FnOnce(&Store) -> i64 + Send>> =
+    let works: Vec<Work<i64>> =
         vec![Box::new(write), Box::new(write), Box::new(transaction), Box::new(write), Box::new(transaction), Box::new(write)];
     assert_eq!(queued(&store, works), [1, 2, 3, 4, 5, 6]);
 }
