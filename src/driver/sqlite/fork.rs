@@ -2,9 +2,9 @@
 //!
 //! A child inherits SQLite's table of open files with the parent's lock counts, and SQLite's global mutexes, perhaps locked by a thread
 //! that the child does not have. Two measures mend that: the global mutexes are held across the fork, so that the child finds them
-//! free; and in the child SQLite sees device numbers that differ from the parent's, so that a newly opened file never meets the
-//! inherited entry of the same file, whose lock counts are the parent's. Inherited connections are never touched again: closing them
-//! would disturb the shared wal-index.
+//! free, and what they guard complete; and in the child SQLite sees device numbers that differ from the parent's, so that a newly opened
+//! file never meets the inherited entry of the same file, whose lock counts are the parent's. Inherited connections are never touched
+//! again: closing them would disturb the shared wal-index.
 
 #![allow(unsafe_code)]
 
