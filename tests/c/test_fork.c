@@ -4,6 +4,9 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
+/* Seconds that a child, or a call that waits for another process, may take: a busy machine's disk stands still for some of them. */
+enum { PATIENCE = 120 };
+
 static kw_store store;
 static char path[4300];
 
@@ -11,7 +14,7 @@ static char path[4300];
 static int in_child(void (*body)(void), int through_exit) {
     pid_t child = fork_child();
     if (child == 0) {
-        alarm(30); /* a child that hangs dies, and the test says so */
+        alarm(PATIENCE); /* a child that hangs dies, and the test says so */
         body();
         fflush(NULL);
         if (through_exit) exit(checks_failed);
@@ -129,7 +132,7 @@ static void children_of_children(void) {
     int64_t before = QUERY_INT(store, "SELECT count(*) FROM t WHERE x = 'child'");
     pid_t child = fork_child();
     if (child == 0) {
-        alarm(30);
+        alarm(PATIENCE);
         store = open_source(path);
         EXEC(store, "INSERT INTO t VALUES ('child of first')");
         int nested = in_child(opening_afresh, 1);
@@ -202,13 +205,21 @@ static void children_forked_during_the_first_open(void) {
  * as they are, held by nobody who could release them. Each row says who wrote it, and with which number. */
 enum { SINGLE_1, SINGLE_2, TRANSACTIONS, OPENING, READING, ELSEWHERE, THREADS, CHILDREN };
 static int64_t acknowledged[THREADS];
+static char elsewhere[4400];
 static int stop_working;
 
 static int is_working(void) { return !__atomic_load_n(&stop_working, __ATOMIC_RELAXED); }
 
+static kw_options patient(void) {
+    kw_options options = KW_OPTIONS_INIT;
+    options.timeout_us = PATIENCE / 2 * 1000000;
+    return options;
+}
+
 static kw_status insert(kw_target target, int64_t who, int64_t number) {
     kw_cell cells[] = {int_cell(who), int_cell(number)};
-    return kw_execute(target, "INSERT INTO written VALUES (?, ?)", KW_NUL_TERMINATED, cells, 2, NULL, NULL, &err);
+    kw_options options = patient();
+    return kw_execute(target, "INSERT INTO written VALUES (?, ?)", KW_NUL_TERMINATED, cells, 2, &options, NULL, &err);
 }
 
 static void insert_next(kw_target target, int64_t who) {
@@ -219,7 +230,8 @@ static void insert_next(kw_target target, int64_t who) {
 
 static void insert_three(int64_t who) {
     kw_tx own = 0;
-    OK(kw_tx_begin(store, KW_TX_DEFAULT, NULL, &own, &err));
+    kw_options options = patient();
+    OK(kw_tx_begin(store, KW_TX_DEFAULT, &options, &own, &err));
     for (int i = 1; i <= 3; i++) OK(insert(own, who, acknowledged[who] + i));
     kw_status status = kw_tx_commit(own, &err);
     OK(status);
@@ -229,15 +241,12 @@ static void insert_three(int64_t who) {
 /* Opens and closes a store at the path for each three rows. */
 static void insert_in_a_new_store(const char *at, int64_t who) {
     kw_store own = open_source(at);
-    EXEC(own, "CREATE TABLE IF NOT EXISTS written(who, number)");
     for (int i = 0; i < 3; i++) insert_next(own, who);
     OK(kw_store_close(own, -1, &err));
 }
 
 static void *work(void *argument) {
-    char elsewhere[4400];
     int who = (int)(intptr_t)argument;
-    snprintf(elsewhere, sizeof elsewhere, "%s.%d", path, who);
     while (is_working()) {
         switch (who) {
         case TRANSACTIONS: insert_three(who); break;
@@ -268,12 +277,19 @@ static int64_t count_of(int64_t who) {
     return QUERY_INT(store, sql);
 }
 
+static kw_store open_with_table(const char *source) {
+    kw_store own = open_source(source);
+    EXEC(own, "CREATE TABLE written(who, number)");
+    OK(insert(own, 0, 0));
+    return own;
+}
+
 static void children_of_a_busy_process(void) {
     pthread_t threads[THREADS];
-    kw_store beside = open_source(":memory:");
-    EXEC(store, "CREATE TABLE written(who, number)");
-    EXEC(store, "INSERT INTO written VALUES (0, 0)");
-    EXEC(beside, "CREATE TABLE written(who, number)");
+    snprintf(elsewhere, sizeof elsewhere, "%s.elsewhere", path);
+    OK(kw_store_close(open_with_table(elsewhere), -1, &err));
+    OK(kw_store_close(open_with_table(path), -1, &err));
+    kw_store beside = open_with_table(":memory:");
     OK(kw_tx_begin(beside, KW_TX_DEFAULT, NULL, &tx, &err));
     OK(kw_query(tx, COUNT_TO(2000), KW_NUL_TERMINATED, NULL, 0, NULL, &rows, &err));
     for (intptr_t i = 0; i < THREADS; i++) {
@@ -287,7 +303,7 @@ static void children_of_a_busy_process(void) {
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     OK(kw_rows_close(rows));
     OK(kw_tx_commit(tx, &err));
-    EQUAL(forks, QUERY_INT(beside, "SELECT count(*) FROM written"));
+    EQUAL(forks, QUERY_INT(beside, "SELECT count(*) FROM written WHERE number > 0"));
     OK(kw_store_close(beside, -1, &err));
     for (int64_t who = 0; who <= OPENING; who++) {
         CHECK(acknowledged[who] > 0);

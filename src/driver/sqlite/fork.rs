@@ -20,17 +20,19 @@ use crate::process;
 /// Held while [`prepare`] works. One of SQLite's mutexes for applications, because those can be had before SQLite is initialized.
 const PREPARING: c_int = ffi::SQLITE_MUTEX_STATIC_APP1;
 
-/// The mutexes that no other thread holds at the moment of a fork, outermost first. <https://sqlite.org/c3ref/c_mutex_fast.html>
+/// The mutexes that no other thread holds at the moment of a fork, outermost first: the name of a temporary file is made of random bytes
+/// under VFS1, and the generator of those, when it is seeded, looks for the VFS under MAIN. Memory may be allocated under any of them.
+/// <https://sqlite.org/c3ref/c_mutex_fast.html>
 const MUTEXES: [c_int; 10] = [
     PREPARING,
-    ffi::SQLITE_MUTEX_STATIC_MAIN,
+    ffi::SQLITE_MUTEX_STATIC_OPEN,
     ffi::SQLITE_MUTEX_STATIC_VFS1,
     ffi::SQLITE_MUTEX_STATIC_VFS2,
     ffi::SQLITE_MUTEX_STATIC_VFS3,
+    ffi::SQLITE_MUTEX_STATIC_PRNG,
+    ffi::SQLITE_MUTEX_STATIC_MAIN,
     ffi::SQLITE_MUTEX_STATIC_LRU,
     ffi::SQLITE_MUTEX_STATIC_PMEM,
-    ffi::SQLITE_MUTEX_STATIC_OPEN,
-    ffi::SQLITE_MUTEX_STATIC_PRNG,
     ffi::SQLITE_MUTEX_STATIC_MEM,
 ];
 
@@ -65,9 +67,6 @@ pub fn prepare() {
         // SAFETY: initialize may be called any number of times. No database is open yet.
         unsafe {
             ffi::sqlite3_initialize();
-            // The first use of the generator of random numbers takes two of the mutexes in another order than `before`.
-            let mut byte = 0_u8;
-            ffi::sqlite3_randomness(1, (&raw mut byte).cast());
             install_stat();
         }
         // Whoever meets the first use of the hasher's seed waits for its end.
