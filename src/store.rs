@@ -457,6 +457,7 @@ impl Drop for Inner {
         if self.pool.check_process().is_err() {
             // Everything belongs to the parent: keep it from being dropped with the fields.
             std::mem::forget((self.pool.clone(), self.driver.clone()));
+            self.caretaker.forget();
             return;
         }
         self.caretaker.stop();
