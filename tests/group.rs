@@ -1,5 +1,6 @@
 //! Writes that share a transaction: what each of them gets, whatever the others do.
 
+use std::process::Command;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
@@ -254,4 +255,40 @@ fn a_closing_store_ends_writes_in_line_with_a_clear_error() {
         tx.rollback().unwrap();
         close.join().unwrap().unwrap();
     });
+}
+
+/// A file system of one megabyte, gone when dropped. `None` where the system does not let this process mount one.
+struct SmallDisk(temp_dir::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<SmallDisk> {
+        let folder = temp_dir::TempDir::new().unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()).status();
+        mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_the_error_of_the_writes_that_do_not_fit() {
+    let Some(disk) = SmallDisk::mount() else {
+        println!("skipped: mounting a small file system takes root");
+        return;
+    };
+    let store = Store::open_path(disk.0.path().join("t.db")).unwrap();
+    store.execute_script(TABLES, &plain()).unwrap();
+    let large = "INSERT INTO t VALUES (2, hex(randomblob(450000)))";
+    for round in 0..3 {
+        let small = |n: i64| format!("INSERT INTO t VALUES ({}, 'small {round} {n}')", 10 * round + n);
+        let results = together(&store, &[&small(3), large, &small(4)]);
+        assert_eq!(kinds(&results), [None, Some(Kind::Full), None], "{results:?}");
+    }
+    assert_eq!(numbers(&store, "SELECT n FROM t ORDER BY n"), [3, 4, 13, 14, 23, 24]);
+    assert_eq!(all(&store, "PRAGMA integrity_check"), [[Value::Text(b"ok".to_vec())]]);
+    store.close(None).unwrap();
 }
