@@ -82,13 +82,12 @@ impl<'a> Op<'a> {
         }
     }
 
-    /// Looks at token, deadline and tick, and remembers the reason for [`Op::stopped`].
+    /// Looks at token, deadline and tick. Whoever has to stop once has to stop for good: a tick may say so only once.
     pub fn poll(&self) -> Option<Stop> {
-        let stop = self.judge();
-        if stop.is_some() {
-            self.stopped.set(stop);
+        if self.stopped.get().is_none() {
+            self.stopped.set(self.judge());
         }
-        stop
+        self.stopped.get()
     }
 
     fn judge(&self) -> Option<Stop> {
@@ -120,7 +119,7 @@ impl<'a> Op<'a> {
         }
     }
 
-    /// The reason that the last [`Op::poll`] with one gave.
+    /// The reason that [`Op::poll`] gave.
     pub fn stopped(&self) -> Option<Stop> {
         self.stopped.get()
     }
@@ -267,6 +266,24 @@ mod tests {
         token.cancel();
         assert!(!next.is_cancelled());
         next.free();
+    }
+
+    #[test]
+    fn a_tick_that_cancels_once_cancels_for_good() {
+        struct Once(Cell<bool>);
+        impl Caller for Once {
+            fn tick(&self) -> bool {
+                self.0.replace(false)
+            }
+        }
+        let caller = Once(Cell::new(true));
+        let op = Op::new(None, None, Some(&caller));
+        while op.poll().is_none() {
+            std::thread::yield_now();
+        }
+        assert!(!caller.0.get());
+        std::thread::sleep(TICK);
+        assert_eq!(op.poll(), Some(Stop::Cancelled));
     }
 
     #[test]

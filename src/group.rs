@@ -201,8 +201,12 @@ impl<'a> Group<'a, '_> {
 
     /// Each write in a transaction of its own, with an error of its own.
     fn one_by_one(&mut self) {
-        for (place, _) in std::mem::take(&mut self.members) {
-            self.alone(place);
+        for (place, before) in std::mem::take(&mut self.members) {
+            if before.as_ref().is_err_and(was_stopped) {
+                place.answer(before);
+            } else {
+                self.alone(place);
+            }
         }
     }
 

@@ -114,6 +114,77 @@ fn a_cancellation_after_the_last_step_in_a_group_does_not_deny_the_write() {
     assert_eq!(result.unwrap().rows_affected, 1);
 }
 
+/// Panics when the call is told for the n-th time that it waits or runs long.
+struct PanicsAt {
+    calls: AtomicU32,
+    nth: u32,
+}
+
+impl Caller for PanicsAt {
+    fn before_wait(&self) {
+        if self.calls.fetch_add(1, Ordering::Relaxed) + 1 == self.nth {
+            std::panic::resume_unwind(Box::new("the caller's own"));
+        }
+    }
+}
+
+/// A call whose caller panics at that moment: the panic reaches the caller, and what it was.
+fn panicking(store: &Store, nth: u32, sql: &str) -> bool {
+    let caller = PanicsAt { calls: AtomicU32::new(0), nth };
+    let options = QueryOptions { caller: Some(&caller), ..plain() };
+    let call = std::panic::AssertUnwindSafe(|| store.execute(sql, Params::NONE, &options));
+    std::panic::catch_unwind(call).is_err_and(|panic| panic.downcast_ref() == Some(&"the caller's own"))
+}
+
+fn insert(store: &Store, number: i64) -> keepwell::Result<()> {
+    store.execute("INSERT INTO t VALUES (?1, 'row ' || ?1)", &[number.into()], &plain()).map(drop)
+}
+
+#[test]
+fn a_caller_that_panics_during_its_statement_undoes_it_and_nobody_waits_for_ever() {
+    let (_folder, store) = open();
+    let endless = "INSERT INTO t SELECT i, '' FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT i FROM c)";
+    assert!(panicking(&store, 5, endless));
+    insert(&store, 1).unwrap();
+    assert_eq!(count(&store), 1);
+    assert_eq!(store.stats().discards, 1);
+}
+
+#[test]
+fn a_caller_that_panics_in_line_leaves_it() {
+    let (_folder, store) = open();
+    let tx = begin(&store);
+    std::thread::scope(|scope| {
+        assert!(scope.spawn(|| panicking(&store, 1, "INSERT INTO t VALUES (1, 'never')")).join().unwrap());
+    });
+    assert_eq!(store.stats().writer.waiting, 0);
+    tx.rollback().unwrap();
+    insert(&store, 2).unwrap();
+    assert_eq!(count(&store), 1);
+}
+
+#[test]
+fn a_leader_that_panics_answers_those_whose_writes_it_had_and_leaves_the_others_in_line() {
+    let (_folder, store) = open();
+    let tx = begin(&store);
+    std::thread::scope(|scope| {
+        let store = &store;
+        // Told in line, after its write, and when its write is run again because the next one ended the transaction.
+        let leader = scope.spawn(move || panicking(store, 3, &straight(1)));
+        wait_for_line(store, 1);
+        let conflict = move || store.execute("INSERT OR ROLLBACK INTO t VALUES (1, '')", Params::NONE, &plain());
+        let served = scope.spawn(conflict);
+        wait_for_line(store, 2);
+        let behind = scope.spawn(move || insert(store, 2));
+        wait_for_line(store, 3);
+        tx.rollback().unwrap();
+        assert!(leader.join().unwrap());
+        assert_eq!(served.join().unwrap().unwrap_err().kind(), Kind::Panic);
+        behind.join().unwrap().unwrap();
+    });
+    assert_eq!(count(&store), 2, "the leader's own write was committed before its caller was told");
+}
+
 /// Two stores on one file are as strange to each other as two processes, but for the lock of their -shm.
 fn beside(work: impl FnOnce(&Store)) {
     let (folder, store) = open();
