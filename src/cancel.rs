@@ -102,13 +102,12 @@ impl<'a> Op<'a> {
         }
     }
 
-    /// Looks at token, deadline and tick, and remembers the reason for [`Op::stopped`].
+    /// Looks at token, deadline and tick. Whoever has to stop once has to stop for good: a tick may say so only once.
     pub fn poll(&self) -> Option<Stop> {
-        let stop = self.judge();
-        if stop.is_some() {
-            self.stopped.set(stop);
+        if self.stopped.get().is_none() {
+            self.stopped.set(self.judge());
         }
-        stop
+        self.stopped.get()
     }
 
     fn judge(&self) -> Option<Stop> {
@@ -140,7 +139,7 @@ impl<'a> Op<'a> {
         }
     }
 
-    /// The reason that the last [`Op::poll`] with one gave.
+    /// The reason that [`Op::poll`] gave.
     pub fn stopped(&self) -> Option<Stop> {
         self.stopped.get()
     }
@@ -304,10 +303,10 @@ mod tests {
         let (own, outer) = (CancelToken::new().unwrap(), CancelToken::new().unwrap());
         let whole = Op::new(Some(hour), Some(outer), None).bounds();
         for (timeout, expected) in [(None, hour), (Some(2 * hour), hour), (Some(hour / 2), hour / 2)] {
-            let part = Op::new(timeout, Some(own), None).within(&whole);
-            assert!(part.stop_error(Stop::TimedOut, "test").message().contains(&format!("{expected:?}")));
-            assert_eq!(part.poll(), None);
             for token in [own, outer] {
+                let part = Op::new(timeout, Some(own), None).within(&whole);
+                assert!(part.stop_error(Stop::TimedOut, "test").message().contains(&format!("{expected:?}")));
+                assert_eq!(part.poll(), None);
                 token.cancel();
                 assert_eq!(part.poll(), Some(Stop::Cancelled));
                 token.reset();
@@ -316,6 +315,24 @@ mod tests {
         assert!(!Op::unbounded().within(&Bounds::default()).is_watched());
         own.free();
         outer.free();
+    }
+
+    #[test]
+    fn a_tick_that_cancels_once_cancels_for_good() {
+        struct Once(Cell<bool>);
+        impl Caller for Once {
+            fn tick(&self) -> bool {
+                self.0.replace(false)
+            }
+        }
+        let caller = Once(Cell::new(true));
+        let op = Op::new(None, None, Some(&caller));
+        while op.poll().is_none() {
+            std::thread::yield_now();
+        }
+        assert!(!caller.0.get());
+        std::thread::sleep(TICK);
+        assert_eq!(op.poll(), Some(Stop::Cancelled));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::Op;
 use crate::driver::{Commit, Limit, Mode, Permit};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::exec;
 use crate::member::{Done, Member, Wants};
 use crate::pool::{Follower, Lease, Pool};
@@ -119,8 +119,9 @@ impl<'a> Group<'a, '_> {
                 return ControlFlow::Continue(());
             }
             Err(Trouble::Ended(error)) => {
-                place.answer(Err(error));
+                // The others first: the error may come from what one of them wrote.
                 self.replay();
+                place.answer(Err(error));
             }
             Err(Trouble::Violates) => {
                 self.replay();
@@ -182,12 +183,16 @@ impl<'a> Group<'a, '_> {
         self.one_by_one();
     }
 
-    /// Nobody's deadline counts here: who is run again had succeeded in time before, and not by its own fault must start anew.
+    /// Nobody's deadline counts here: who is run again was in time before, and not by its own fault must start anew. Who was not, and left
+    /// the transaction as it was, has its answer.
     fn again(&mut self) -> Result<(), Trouble> {
         let op = Op::unbounded();
         self.roll_back();
         self.lease.connection().begin(Mode::Immediate, &op).map_err(Trouble::Ended)?;
         for index in 0..self.members.len() {
+            if self.members[index].1.as_ref().is_err_and(was_stopped) {
+                continue;
+            }
             let result = run(self.lease, self.members[index].0.member(), &op);
             self.members[index].1 = self.verdict(result)?;
         }
@@ -196,8 +201,12 @@ impl<'a> Group<'a, '_> {
 
     /// Each write in a transaction of its own, with an error of its own.
     fn one_by_one(&mut self) {
-        for (place, _) in std::mem::take(&mut self.members) {
-            self.alone(place);
+        for (place, before) in std::mem::take(&mut self.members) {
+            if before.as_ref().is_err_and(was_stopped) {
+                place.answer(before);
+            } else {
+                self.alone(place);
+            }
         }
     }
 
@@ -211,6 +220,10 @@ impl<'a> Group<'a, '_> {
     fn roll_back(&mut self) {
         let _ = self.lease.connection().rollback();
     }
+}
+
+fn was_stopped(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Cancelled | Kind::Timeout | Kind::Closed)
 }
 
 fn run(lease: &mut Lease<&Pool>, member: &Member, op: &Op<'_>) -> Result<Done> {

@@ -100,6 +100,13 @@ enum Left<T> {
     Given(Given<T>),
 }
 
+/// Somebody waits at a seat. Dropped before there is an answer (its patience panicked), it leaves and passes on what it was given.
+struct Waiter<'a, T, J: Clone> {
+    slots: &'a Slots<T, J>,
+    seat: Arc<Seat<T, J>>,
+    answered: bool,
+}
+
 /// A job under way in another thread than its owner's, who wakes up when this is dropped.
 pub struct Started<T, J> {
     seat: Arc<Seat<T, J>>,
@@ -159,7 +166,10 @@ impl<T, J: Clone> Slots<T, J> {
             self.joined.notify_one();
         }
         drop(state);
-        self.wait_at(&seat, patience)
+        let mut waiter = Waiter { slots: self, seat, answered: false };
+        let answer = waiter.wait(patience);
+        waiter.answered = true;
+        answer
     }
 
     /// Like [`Slots::take`], but never waits.
@@ -189,26 +199,6 @@ impl<T, J: Clone> Slots<T, J> {
     /// Whether the waiter whose turn is next has brought a job.
     pub fn has_job(&self) -> bool {
         self.state.lock().waiting.front().is_some_and(|seat| seat.job.is_some())
-    }
-
-    fn wait_at<E>(&self, seat: &Arc<Seat<T, J>>, mut patience: impl FnMut() -> Result<Duration, E>) -> Result<Turn<T>, Refusal<E>> {
-        loop {
-            let longest = match patience() {
-                Ok(longest) => longest,
-                Err(reason) => match self.leave(seat) {
-                    Left::InLine => return Err(Refusal::Impatient(reason)),
-                    Left::Given(given) => return answer(given),
-                    Left::Started => ASK_AGAIN,
-                },
-            };
-            let mut stage = seat.stage.lock();
-            if !stage.is_given() {
-                stage = wait(&seat.call, stage, longest);
-            }
-            if let Some(given) = stage.take_given() {
-                return answer(given);
-            }
-        }
     }
 
     /// Leaves the line. What was given in the meantime is kept: it would be lost otherwise.
@@ -277,6 +267,41 @@ impl<T, J: Clone> Slots<T, J> {
     pub fn load(&self) -> Load {
         let state = self.state.lock();
         Load { capacity: state.capacity, total: state.total, idle: state.idle.len(), waiting: state.waiting.len() }
+    }
+}
+
+impl<T, J: Clone> Waiter<'_, T, J> {
+    fn wait<E>(&self, mut patience: impl FnMut() -> Result<Duration, E>) -> Result<Turn<T>, Refusal<E>> {
+        loop {
+            let longest = match patience() {
+                Ok(longest) => longest,
+                Err(reason) => match self.slots.leave(&self.seat) {
+                    Left::InLine => return Err(Refusal::Impatient(reason)),
+                    Left::Given(given) => return answer(given),
+                    Left::Started => ASK_AGAIN,
+                },
+            };
+            let mut stage = self.seat.stage.lock();
+            if !stage.is_given() {
+                stage = wait(&self.seat.call, stage, longest);
+            }
+            if let Some(given) = stage.take_given() {
+                return answer(given);
+            }
+        }
+    }
+}
+
+impl<T, J: Clone> Drop for Waiter<'_, T, J> {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        match self.slots.leave(&self.seat) {
+            Left::Given(Given::Turn(Turn::Taken(Taken::Ready(thing)))) => drop(self.slots.put(thing)),
+            Left::Given(Given::Turn(Turn::Taken(Taken::Vacant))) => self.slots.discard(),
+            Left::Given(_) | Left::Started | Left::InLine => {}
+        }
     }
 }
 

@@ -215,6 +215,40 @@ fn a_cancelled_write_is_undone_and_the_leader_runs_again() {
     token.free();
 }
 
+/// Runs for ever, and writes nothing: interrupting it leaves the transaction as it was.
+const ENDLESS: &str = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT count(*) FROM c";
+
+#[test]
+fn what_was_stopped_is_not_run_again_with_the_others() {
+    let (_folder, store) = open(&[]);
+    let insert = |sql: &'static str, timeout| move |store: &Store| store.execute(sql, Params::NONE, &QueryOptions { timeout, ..plain() });
+    let soon = Timeout::After(Duration::from_millis(300));
+    let works: Vec<Box<dyn FnOnce(&Store) -> Result<Changes> + Send>> = vec![
+        Box::new(insert("INSERT INTO t VALUES (1, 'a')", Timeout::Default)),
+        Box::new(insert(ENDLESS, soon)),
+        Box::new(insert("INSERT OR ROLLBACK INTO t VALUES (2, 'a')", Timeout::Default)),
+    ];
+    assert_eq!(kinds(&queued(&store, works)), [None, Some(Kind::Timeout), Some(Kind::Constraint)]);
+    assert_eq!(numbers(&store, "SELECT n FROM t"), [1]);
+}
+
+#[test]
+fn a_failure_is_told_only_when_what_it_came_from_is_durable() {
+    let (_folder, store) = open(&[]);
+    // Running it again takes long enough for the one that failed to look.
+    let slow = "INSERT INTO t SELECT 1, 'a' FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 300000) \
+                SELECT count(*) FROM c)";
+    let mut works: Vec<Box<dyn FnOnce(&Store) -> i64 + Send>> =
+        vec![Box::new(|store| store.execute(slow, Params::NONE, &plain()).unwrap().rows_affected)];
+    works.push(Box::new(|store| store.execute("INSERT INTO t VALUES (2, 'b')", Params::NONE, &plain()).unwrap().rows_affected));
+    works.push(Box::new(|store| {
+        let error = store.execute("INSERT OR ROLLBACK INTO t VALUES (3, 'a')", Params::NONE, &plain()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Constraint);
+        numbers(store, "SELECT count(*) FROM t WHERE s = 'a'")[0]
+    }));
+    assert_eq!(queued(&store, works), [1; 3], "who was told that there is a row finds it");
+}
+
 #[test]
 fn the_wait_for_a_connection_is_over_once_the_write_runs() {
     let (_folder, store) = open(&[("pool.wait_timeout", "200ms")]);

@@ -80,6 +80,32 @@ fn a_discarded_thing_lets_the_oldest_waiter_make_another() {
     assert_eq!(slots.load().total, 1);
 }
 
+#[test]
+fn a_waiter_that_panics_leaves_the_line_and_passes_on_what_it_was_given() {
+    let slots = Arc::new(Slots::<i32>::new(1));
+    for given in [None, Some(7)] {
+        assert!(matches!(slots.take(|_| false, now), Ok(_)));
+        let waiter = {
+            let slots = slots.clone();
+            std::thread::spawn(move || {
+                slots.take(
+                    |_| false,
+                    || -> Result<Duration, ()> {
+                        given.map(|thing| slots.put(thing));
+                        std::panic::resume_unwind(Box::new("out of patience"))
+                    },
+                )
+            })
+        };
+        assert!(waiter.join().is_err());
+        assert_eq!(slots.load().waiting, 0);
+        if given.is_none() {
+            slots.put(7);
+        }
+        assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
+    }
+}
+
 /// Takes the only thing and lets `count` threads queue behind it, one after another, those of `jobs` with their number as a job. Each thread
 /// answers how its wait ended and gives back what it got.
 fn queue_behind(slots: &Arc<Slots<i32, usize>>, count: usize, jobs: &'static [usize]) -> Vec<std::thread::JoinHandle<Turn<i32>>> {

@@ -228,6 +228,7 @@ impl Connection for SqliteConnection {
         let mut columns = entry.plan.columns.len();
         batch.reset(columns);
         entry.running = true;
+        raw.will_step(&entry.statement);
         let end = raw.watched(op, |_| loop {
             match entry.statement.step() {
                 Step::Row if recorder.heard() => {

@@ -4,8 +4,10 @@
 
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void, CStr};
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
@@ -60,6 +62,10 @@ struct Watch {
     /// How long an operation without a deadline waits for a lock of another process, and since when one does.
     busy_timeout: Duration,
     busy_since: Cell<Option<Instant>>,
+    /// The statement whose end nothing may deny, or null. Live as long as `op` is set.
+    statement: Cell<*mut ffi::sqlite3_stmt>,
+    /// A panic of the caller's, which must not unwind through SQLite.
+    panic: Cell<Option<Box<dyn Any + Send>>>,
 }
 
 // SAFETY: SQLite built with SQLITE_THREADSAFE=1 allows a NOMUTEX connection to move between threads as long as only one uses it at a
@@ -71,7 +77,14 @@ impl Raw {
     pub fn new(connection: rusqlite::Connection, abort: Arc<AtomicBool>, busy_timeout: Duration) -> Raw {
         // SAFETY: the handle stays valid as long as `connection` lives, which this struct owns.
         let db = NonNull::new(unsafe { connection.handle() }).expect("an open connection has a handle");
-        let watch = Box::new(Watch { op: Cell::new(ptr::null()), abort, busy_timeout, busy_since: Cell::new(None) });
+        let watch = Box::new(Watch {
+            op: Cell::new(ptr::null()),
+            abort,
+            busy_timeout,
+            busy_since: Cell::new(None),
+            statement: Cell::new(ptr::null_mut()),
+            panic: Cell::new(None),
+        });
         let context = (&*watch as *const Watch).cast_mut().cast::<c_void>();
         // SAFETY: `context` points to the box, which lives as long as the connection; the callbacks only read through it.
         unsafe {
@@ -90,18 +103,31 @@ impl Raw {
         &mut self.connection
     }
 
-    /// Runs `work` with the handlers looking at `op`.
+    /// The next [`Raw::watched`] steps `statement` and keeps it alive.
+    #[inline]
+    pub fn will_step(&mut self, statement: &Statement) {
+        self.watch.statement.set(statement.0.as_ptr());
+    }
+
+    /// Runs `work` with the handlers looking at `op`. A panic of the operation's caller goes on from here.
     pub fn watched<T>(&mut self, op: &Op<'_>, work: impl FnOnce(&mut Raw) -> T) -> T {
         struct Unwatch(*const Watch);
         impl Drop for Unwatch {
             fn drop(&mut self) {
                 // SAFETY: the box outlives the call that made this guard.
-                unsafe { (*self.0).op.set(ptr::null()) };
+                let watch = unsafe { &*self.0 };
+                watch.op.set(ptr::null());
+                watch.statement.set(ptr::null_mut());
             }
         }
         self.watch.op.set((op as *const Op<'_>).cast());
-        let _unwatch = Unwatch(&*self.watch);
-        work(self)
+        let unwatch = Unwatch(&*self.watch);
+        let result = work(self);
+        drop(unwatch);
+        match self.watch.panic.take() {
+            None => result,
+            Some(panic) => resume_unwind(panic),
+        }
     }
 
     /// Prepares the first statement of `sql`. Returns it (`None` for blanks and comments) and where the rest begins.
@@ -225,6 +251,25 @@ impl Watch {
         self.busy_since.set(Some(since));
         op.deadline().is_none() && since.elapsed() >= self.busy_timeout
     }
+
+    /// Tells the operation's caller, and asks whether the operation has to stop. A panic of the caller's is kept, and stops it.
+    fn must_stop(&self, op: &Op<'_>) -> bool {
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            op.before_wait();
+            op.poll().is_some()
+        }));
+        asked.unwrap_or_else(|panic| {
+            self.panic.set(Some(panic));
+            true
+        })
+    }
+
+    /// Whether the statement under way has run to its end and, if it was by itself, is committed. SQLite calls the progress handler once
+    /// more then, and would report an interruption for what is done.
+    fn is_over(&self) -> bool {
+        // SAFETY: null, or the statement that is being stepped; see `Raw::will_step`.
+        !self.statement.get().is_null() && unsafe { ffi::sqlite3_stmt_busy(self.statement.get()) } == 0
+    }
 }
 
 /// SQLite calls this while another connection holds a lock it needs; 0 gives up.
@@ -235,8 +280,7 @@ unsafe extern "C" fn on_busy(context: *mut c_void, tries: c_int) -> c_int {
         (watch, watch.op.get().as_ref())
     };
     let Some(op) = op else { return 0 };
-    op.before_wait();
-    if watch.abort.load(Ordering::Relaxed) || op.poll().is_some() || watch.patience_is_over(op, tries) {
+    if watch.must_stop(op) || watch.abort.load(Ordering::Relaxed) || watch.patience_is_over(op, tries) {
         return 0;
     }
     std::thread::sleep(op.slice(BUSY_POLL));
@@ -251,14 +295,8 @@ unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
         (watch, watch.op.get().as_ref())
     };
     let Some(op) = op else { return 0 };
-    if watch.abort.load(Ordering::Relaxed) {
-        return 1;
-    }
-    if !op.is_watched() {
-        return 0;
-    }
-    op.before_wait();
-    op.poll().is_some() as c_int
+    let stops = watch.abort.load(Ordering::Relaxed) || (op.is_watched() && watch.must_stop(op));
+    (stops && !watch.is_over()) as c_int
 }
 
 /// A prepared statement. Must not outlive its connection: [`super::statements`] holds it beside the connection and drops it first.
