@@ -71,7 +71,7 @@ impl Control {
 
 /// Steps a statement that returns nothing.
 fn run(raw: &mut Raw, statement: &mut Statement) -> std::result::Result<(), Failure> {
-    let result = match statement.step() {
+    let result = match raw.step(statement) {
         Step::Failed(code) => Err(raw.failure(code)),
         Step::Done | Step::Row => Ok(()),
     };
@@ -228,8 +228,8 @@ impl Connection for SqliteConnection {
         let mut columns = entry.plan.columns.len();
         batch.reset(columns);
         entry.running = true;
-        let end = raw.watched(op, |_| loop {
-            match entry.statement.step() {
+        let end = raw.watched(op, |raw| loop {
+            match raw.step(&mut entry.statement) {
                 Step::Row if recorder.heard() => {
                     heard_in_step(entry, recorder, shared);
                     if batch.rows() == 0 {

@@ -55,6 +55,8 @@ pub struct Raw {
 struct Watch {
     /// The operation under way, or null.
     op: Cell<*const Op<'static>>,
+    /// The statement that is being stepped, or null.
+    statement: Cell<*mut ffi::sqlite3_stmt>,
     /// Set when the store closes: ends whatever runs.
     abort: Arc<AtomicBool>,
     /// How long an operation without a deadline waits for a lock of another process, and since when one does.
@@ -71,7 +73,13 @@ impl Raw {
     pub fn new(connection: rusqlite::Connection, abort: Arc<AtomicBool>, busy_timeout: Duration) -> Raw {
         // SAFETY: the handle stays valid as long as `connection` lives, which this struct owns.
         let db = NonNull::new(unsafe { connection.handle() }).expect("an open connection has a handle");
-        let watch = Box::new(Watch { op: Cell::new(ptr::null()), abort, busy_timeout, busy_since: Cell::new(None) });
+        let watch = Box::new(Watch {
+            op: Cell::new(ptr::null()),
+            statement: Cell::new(ptr::null_mut()),
+            abort,
+            busy_timeout,
+            busy_since: Cell::new(None),
+        });
         let context = (&*watch as *const Watch).cast_mut().cast::<c_void>();
         // SAFETY: `context` points to the box, which lives as long as the connection; the callbacks only read through it.
         unsafe {
@@ -102,6 +110,20 @@ impl Raw {
         self.watch.op.set((op as *const Op<'_>).cast());
         let _unwatch = Unwatch(&*self.watch);
         work(self)
+    }
+
+    /// Runs a statement of this connection to its next row or its end.
+    #[inline]
+    pub fn step(&mut self, statement: &mut Statement) -> Step {
+        self.watch.statement.set(statement.0.as_ptr());
+        // SAFETY: the pointer is a live statement.
+        let code = unsafe { ffi::sqlite3_step(statement.0.as_ptr()) };
+        self.watch.statement.set(ptr::null_mut());
+        match code {
+            ffi::SQLITE_ROW => Step::Row,
+            ffi::SQLITE_DONE => Step::Done,
+            code => Step::Failed(code),
+        }
     }
 
     /// Prepares the first statement of `sql`. Returns it (`None` for blanks and comments) and where the rest begins.
@@ -225,6 +247,13 @@ impl Watch {
         self.busy_since.set(Some(since));
         op.deadline().is_none() && since.elapsed() >= self.busy_timeout
     }
+
+    /// Whether the statement that is being stepped has run to its end.
+    fn has_ended(&self) -> bool {
+        let statement = self.statement.get();
+        // SAFETY: not null only while `Raw::step` lends the statement to SQLite.
+        !statement.is_null() && unsafe { ffi::sqlite3_stmt_busy(statement) == 0 }
+    }
 }
 
 /// SQLite calls this while another connection holds a lock it needs; 0 gives up.
@@ -244,6 +273,8 @@ unsafe extern "C" fn on_busy(context: *mut c_void, tries: c_int) -> c_int {
 }
 
 /// SQLite calls this every [`PROGRESS_STEPS`]; non-zero interrupts the statement.
+///
+/// Also when the statement has just ended, its changes are made and perhaps durable: an interruption then is an error and undoes nothing.
 unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
     // SAFETY: as in `on_busy`.
     let (watch, op) = unsafe {
@@ -251,6 +282,9 @@ unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
         (watch, watch.op.get().as_ref())
     };
     let Some(op) = op else { return 0 };
+    if watch.has_ended() {
+        return 0;
+    }
     if watch.abort.load(Ordering::Relaxed) {
         return 1;
     }
@@ -283,17 +317,6 @@ pub enum Step {
 }
 
 impl Statement {
-    /// Runs to the next row or the end.
-    #[inline]
-    pub fn step(&mut self) -> Step {
-        // SAFETY: the pointer is a live statement.
-        match unsafe { ffi::sqlite3_step(self.0.as_ptr()) } {
-            ffi::SQLITE_ROW => Step::Row,
-            ffi::SQLITE_DONE => Step::Done,
-            code => Step::Failed(code),
-        }
-    }
-
     /// Back to the start; the bindings stay. The code repeats that of the last step and is of no new interest.
     #[inline]
     pub fn reset(&mut self) -> c_int {
