@@ -1,6 +1,7 @@
 //! One writer and up to N readers: leases that go back clean, opened on demand, closed when idle or old.
 
 mod log;
+mod shutdown;
 mod wait;
 
 use std::cell::OnceCell;
@@ -21,8 +22,10 @@ use crate::metrics::cell::Counter;
 use crate::process;
 use crate::rows::Batch;
 use crate::slots::{Load, Slots, Started, Taken, Turn};
+use crate::sync::Mutex;
 
 use self::log::Keeper;
+use self::shutdown::Last;
 use self::wait::{Impatience, Wait};
 
 /// How many connections there may be, and for how long.
@@ -91,6 +94,7 @@ pub struct Pool {
     jitter: RandomState,
     bell: Arc<Bell>,
     keeper: Keeper,
+    last: Mutex<Last>,
     /// The process that opened the connections: no other may touch them.
     age: u32,
     pub counters: Counters,
@@ -138,6 +142,7 @@ impl Pool {
             jitter: RandomState::new(),
             bell: Arc::default(),
             keeper: Keeper::default(),
+            last: Mutex::default(),
             age: process::age(),
             counters: Counters::default(),
         }
@@ -294,9 +299,7 @@ impl Pool {
             Role::Reader => {}
         }
         item.scratch.shrink(SCRATCH_CELLS, SCRATCH_BYTES);
-        if let Some(item) = self.slots(role).put(item) {
-            self.bury(*item, role);
-        }
+        self.put(item, role);
     }
 
     /// Lets idle readers give up their snapshots, unused ones or (`now`) all. Says whether any is kept still.
@@ -354,28 +357,7 @@ impl Pool {
             })
             .collect();
         for item in made {
-            if let Some(item) = self.readers.put(item) {
-                self.bury(*item, Role::Reader);
-            }
-        }
-    }
-
-    /// Admits nobody any more and closes what is idle, readers first. In a forked child it does nothing.
-    pub fn close(&self) {
-        if self.age != process::age() {
-            return;
-        }
-        let readers = self.readers.close();
-        let writers = self.writer.close();
-        self.keeper.close();
-        readers.into_iter().for_each(|item| self.bury(*item, Role::Reader));
-        writers.into_iter().for_each(|item| self.bury(*item, Role::Writer));
-    }
-
-    fn bury(&self, mut item: Item, role: Role) {
-        item.connection.rest(true);
-        if role == Role::Writer {
-            item.connection.farewell();
+            self.put(item, Role::Reader);
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Session {
     /// Results that were closed while a call of another thread was under way; the next call ends them.
     orphans: Mutex<Vec<Cursor>>,
     orphaned: AtomicBool,
+    /// The store closes and takes the connection back.
+    abandoned: AtomicBool,
 }
 
 struct Body {
@@ -66,7 +68,13 @@ impl Session {
 
     fn new(lease: Lease<Arc<Pool>>, levels: Levels, pinned: bool, read_only: bool) -> Arc<Session> {
         let body = Mutex::new(Body { lease: Some(lease), levels, pinned, read_only });
-        Arc::new(Session { age: process::age(), body, orphans: Mutex::default(), orphaned: AtomicBool::new(false) })
+        Arc::new(Session {
+            age: process::age(),
+            body,
+            orphans: Mutex::default(),
+            orphaned: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+        })
     }
 
     #[inline]
@@ -76,12 +84,7 @@ impl Session {
 
     fn enter(&self) -> Result<MutexGuard<'_, Body>> {
         self.check_process()?;
-        let mut body = self.body.try_lock().ok_or_else(|| {
-            Error::new(
-                Kind::Misuse,
-                "another thread is using this transaction, connection or result at this moment; use each by one thread at a time",
-            )
-        })?;
+        let mut body = self.body.try_lock().ok_or_else(|| self.in_use())?;
         if self.orphaned.swap(false, Ordering::AcqRel) {
             let orphans = std::mem::take(&mut *self.orphans.lock());
             if let Some(lease) = &mut body.lease {
@@ -89,6 +92,15 @@ impl Session {
             }
         }
         Ok(body)
+    }
+
+    #[cold]
+    fn in_use(&self) -> Error {
+        if self.abandoned.load(Ordering::Acquire) {
+            return Error::new(Kind::Closed, "the store is closing and ends this transaction, connection or result");
+        }
+        let message = "another thread is using this transaction, connection or result at this moment; use each by one thread at a time";
+        Error::new(Kind::Misuse, message)
     }
 
     /// Opens a transaction on a pinned connection, or a savepoint inside a transaction.
@@ -241,6 +253,7 @@ impl Session {
 
     /// Like [`Session::release`], for a store that closes: leaves alone what a thread is using right now.
     pub fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
         if let Some(mut body) = self.body.try_lock() {
             body.give_up();
         }

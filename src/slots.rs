@@ -213,11 +213,10 @@ impl<T, J: Clone> Slots<T, J> {
         }
     }
 
-    /// Gives a thing back.
+    /// Gives a thing back. A closed container does not take it: the thing counts as taken until its end is told by [`Slots::discard`].
     pub fn put(&self, thing: T) -> Option<T> {
         let mut state = self.state.lock();
         if state.closed {
-            state.total -= 1;
             return Some(thing);
         }
         state.hand_over(Taken::Ready(thing));
@@ -250,7 +249,7 @@ impl<T, J: Clone> Slots<T, J> {
         gone
     }
 
-    /// Admits nobody any more, wakes who waits, and hands out what was idle. Taken things come back through [`Slots::put`].
+    /// Admits nobody any more, wakes who waits, and hands out what was idle. Taken things stay with their takers.
     pub fn close(&self) -> Vec<T> {
         let mut state = self.state.lock();
         state.closed = true;

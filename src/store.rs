@@ -3,12 +3,13 @@
 mod health;
 mod run;
 mod scope;
+mod shutdown;
 mod write;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::sync::Mutex;
 
@@ -348,56 +349,6 @@ impl Store {
         }
     }
 
-    /// Closes the store: admits nobody any more, waits up to `drain` (`close_timeout` of the configuration where `None`) for what is
-    /// under way, ends the rest, and closes the database. Closing twice is harmless.
-    ///
-    /// # Errors
-    /// [`Kind::Timeout`] when something had to be ended; the store is closed all the same.
-    pub fn close(&self, drain: Option<Duration>) -> Result<()> {
-        self.inner.pool.check_process()?;
-        if self.inner.closed.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        self.inner.caretaker.stop();
-        self.inner.pool.close();
-        let patience = drain.unwrap_or(self.inner.defaults.close_timeout);
-        let late = (!self.drained(patience)).then(|| self.inner.pool.report());
-        if late.is_some() {
-            self.inner.abort.store(true, Ordering::Release);
-            // A call under way ends by the abort; its session is given up once the call has returned.
-            let end = Instant::now() + Duration::from_secs(1);
-            loop {
-                self.inner.sessions.lock().iter().filter_map(Weak::upgrade).for_each(|session| session.abandon());
-                if self.drained(Duration::from_millis(5)) || Instant::now() >= end {
-                    break;
-                }
-            }
-        }
-        self.inner.driver.close();
-        match late {
-            None => Ok(()),
-            Some(report) => {
-                let message = format!("close: not everything ended within {patience:?} and was ended now: {report}");
-                Err(Error::new(Kind::Timeout, message))
-            }
-        }
-    }
-
-    /// Waits until no connection is lent any more.
-    fn drained(&self, patience: Duration) -> bool {
-        let end = Instant::now().checked_add(patience);
-        loop {
-            let (writer, readers) = self.inner.pool.load();
-            if writer.total + readers.total == 0 {
-                return true;
-            }
-            if end.is_some_and(|end| Instant::now() >= end) {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
     fn writer(&self, options: &QueryOptions<'_>, op: &Op<'_>, purpose: Purpose) -> Result<Lease<&Pool>> {
         let mut lease = self.inner.pool.writer(op, purpose, !options.unbound)?;
         if self.read_only(options) {
@@ -460,8 +411,9 @@ impl Drop for Inner {
             self.caretaker.forget();
             return;
         }
-        self.caretaker.stop();
         self.pool.close();
+        self.caretaker.stop();
+        self.pool.bid_farewell();
         self.driver.close();
     }
 }

@@ -291,6 +291,25 @@ fn closing_waits_for_what_is_under_way_and_then_ends_it() {
 }
 
 #[test]
+fn the_log_is_cut_when_the_last_reader_has_gone_and_not_before() {
+    let (folder, store) = open(&[]);
+    // As another process would: it keeps the engine from removing the log with the last connection.
+    let other = Store::open_path(folder.path().join("t.db")).unwrap();
+    execute(&store, "INSERT INTO t VALUES (1, 'a')");
+    let stream = store.query("SELECT 'x' FROM t UNION ALL SELECT * FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 100000) SELECT i FROM c)", Params::NONE, &plain()).unwrap();
+    std::thread::scope(|scope| {
+        let close = scope.spawn(|| store.close(Some(Duration::from_secs(20))));
+        while store.query("SELECT 1", Params::NONE, &plain()).is_ok() {
+            std::thread::yield_now();
+        }
+        assert_eq!(stream.collect().unwrap().len(), 100_001);
+        close.join().unwrap().unwrap();
+    });
+    assert_eq!(std::fs::metadata(folder.path().join("t.db-wal")).unwrap().len(), 0);
+    assert_eq!(count(&other), 1);
+}
+
+#[test]
 fn closing_leaves_one_file() {
     let (folder, store) = open(&[]);
     execute(&store, "INSERT INTO t VALUES (1, 'a')");

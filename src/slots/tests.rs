@@ -47,7 +47,7 @@ fn waiters_are_served_in_the_order_of_their_arrival() {
 }
 
 #[test]
-fn closing_wakes_who_waits_and_what_comes_back_later_is_handed_out() {
+fn closing_wakes_who_waits_and_what_comes_back_later_is_not_taken() {
     let slots = Arc::new(Slots::<i32>::new(1));
     slots.put_after_making(5);
     assert_eq!(slots.take(|_| false, now), Ok(Taken::Ready(5)));
@@ -61,6 +61,8 @@ fn closing_wakes_who_waits_and_what_comes_back_later_is_handed_out() {
     assert!(slots.close().is_empty());
     assert_eq!(waiter.join().unwrap(), Err(Refusal::Closed));
     assert_eq!(slots.put(5), Some(5));
+    assert_eq!(slots.load().total, 1, "it is not gone yet");
+    slots.discard();
     assert_eq!(slots.load().total, 0);
 }
 

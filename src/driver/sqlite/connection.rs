@@ -156,6 +156,7 @@ impl SqliteConnection {
 
     fn control(&mut self, pick: impl FnOnce(&mut Control) -> &mut Statement, op: &Op<'_>, what: &str) -> Result<()> {
         let statement = pick(&mut self.control);
+        self.raw.will_step(statement);
         let result = self.raw.watched(op, |raw| run(raw, statement));
         result.map_err(|failure| self.failure_error(failure, what, op))
     }
