@@ -50,10 +50,12 @@ impl Member {
     /// A copy of a write, unless it is a large one.
     pub fn copy(sql: &str, params: Params<'_>, keep: bool, wants: Wants, op: &Op<'_>) -> Option<Arc<Member>> {
         let bytes: usize = params.values().iter().map(|value| value.as_bytes().map_or(0, <[u8]>::len)).sum();
-        if bytes + sql.len() > LARGE {
-            return None;
-        }
-        Some(Arc::new(Member {
+        (bytes + sql.len() <= LARGE).then(|| Arc::new(Member::new(sql, params, keep, wants, op)))
+    }
+
+    /// A copy of a write, however large.
+    pub fn new(sql: &str, params: Params<'_>, keep: bool, wants: Wants, op: &Op<'_>) -> Member {
+        Member {
             sql: sql.to_string(),
             keep,
             wants,
@@ -64,7 +66,7 @@ impl Member {
             token: op.token(),
             given_up: AtomicBool::new(false),
             result: Mutex::new(None),
-        }))
+        }
     }
 
     /// Lets `work` see the parameters.

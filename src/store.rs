@@ -2,6 +2,7 @@
 
 mod health;
 mod scope;
+mod together;
 mod write;
 
 use std::path::Path;
@@ -20,7 +21,6 @@ use crate::error::{Error, Kind, Result};
 use crate::exec::{self, Matrix, Setting};
 use crate::group::Rules;
 use crate::holders::Purpose;
-use crate::member::{Done, Wants};
 use crate::options::{QueryOptions, Timeout};
 use crate::pool::{Lease, Pool};
 use crate::results::{Rest, Rows};
@@ -36,6 +36,8 @@ use self::write::Written;
 
 pub use self::health::Health;
 pub use self::scope::Scope;
+pub use self::together::Write;
+pub use crate::member::{Done, Wants};
 
 /// One open database. Cheap to clone; every clone is the same store. All methods may be called from any thread.
 #[derive(Clone)]
