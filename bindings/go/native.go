@@ -15,6 +15,7 @@ package keepwell
 import "C"
 
 import (
+	"runtime"
 	"time"
 	"unsafe"
 )
@@ -65,7 +66,7 @@ type nativeCall struct {
 	cache                              int32
 	batchRows                          uint32
 	mode                               int32
-	_                                  uint32
+	status                             int32
 	result                             nativeResult
 	fetch                              nativeFetch
 	err                                nativeError
@@ -111,6 +112,8 @@ var (
 	_ [C.sizeof_kw_fetch - unsafe.Sizeof(nativeFetch{})]struct{}
 	_ [C.sizeof_kw_result - unsafe.Sizeof(nativeResult{})]struct{}
 	_ [C.sizeof_kw_cell - cellSize]struct{}
+	_ [C.sizeof_keepwell_go_write - unsafe.Sizeof(nativeWrite{})]struct{}
+	_ [C.KEEPWELL_GO_LARGEST_GROUP - largestGroup]struct{}
 )
 
 // nativeSizes are the sizes of the structs this package was compiled with, for the check against the library.
@@ -140,6 +143,37 @@ func (f *frame) run(text string) int32 {
 		return int32(C.keepwell_go_run_ticking(c, sql, params, buffer))
 	}
 	return int32(C.keepwell_go_run(c, sql, params, buffer))
+}
+
+// nativeWrite has the layout of the C struct keepwell_go_write: addresses of pinned memory.
+type nativeWrite struct {
+	call, text, params, buffer, ticking uint64
+}
+
+// lend pins the memory of the frame's call, so that it may be named in a group.
+func (f *frame) lend(pinner *runtime.Pinner) nativeWrite {
+	text, length := chars(f.sql)
+	params, buffer := unsafe.SliceData(f.params), unsafe.SliceData(f.cells)
+	f.call.textLength = uint64(length)
+	pinner.Pin(f)
+	pinner.Pin(params)
+	pinner.Pin(text)
+	w := nativeWrite{call: address(f), text: address(text), params: address(params)}
+	if f.call.op == opQuery {
+		pinner.Pin(buffer)
+		w.buffer = address(buffer)
+	}
+	if f.ticking {
+		w.ticking = 1
+	}
+	return w
+}
+
+func address[T any](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }
+
+// nativeGroup crosses into C once for several writes. Each one's status is in its call then.
+func nativeGroup(store uint64, writes []nativeWrite) {
+	C.keepwell_go_group(C.kw_store(store), (*C.keepwell_go_write)(unsafe.Pointer(unsafe.SliceData(writes))), C.uint32_t(len(writes)))
 }
 
 // keepwellGoTick is called by the library, on the thread of the call, about every 20 ms of a call that waits or runs long. Its

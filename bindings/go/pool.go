@@ -18,6 +18,7 @@ type pool struct {
 	writer   *slots        // one place
 	readers  *slots        // the others; the writer's when the store has one connection only
 	patience time.Duration // how long to wait for a connection when a call has no deadline
+	sharing  int           // how many single writes may share one crossing; less than 2: none
 
 	writes  atomic.Pointer[map[string]struct{}] // SQL that is known to need the writer although it came through Query
 	columns columnSets
@@ -38,7 +39,7 @@ func newPool(handle uint64) (*pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pool{handle: handle, writer: newSlots(1), holders: map[*lease]struct{}{}, patience: defaultPatience}
+	p := &pool{handle: handle, writer: newSlots(1), holders: map[*lease]struct{}{}, patience: defaultPatience, sharing: largestGroup}
 	p.readers = p.writer
 	if stats.MaxOpen > 1 {
 		p.readers = newSlots(stats.MaxOpen - 1)
@@ -75,19 +76,22 @@ func (p *pool) rememberWrite(sql string) {
 
 // acquire takes a place for the frame's call, first come, first served.
 func (p *pool) acquire(f *frame, s *slots) error {
-	if s.tryAcquire() {
-		f.slot = s
-		return nil
+	if !s.tryAcquire() {
+		if _, err := p.acquireSlow(f, s, nil); err != nil {
+			return err
+		}
 	}
-	return p.acquireSlow(f, s)
+	f.slot = s
+	return nil
 }
 
-func (p *pool) acquireSlow(f *frame, s *slots) error {
+// acquireSlow stands in line for a place. It returns true when the holder of the place has made the call, which is the job, meanwhile.
+func (p *pool) acquireSlow(f *frame, s *slots, job any) (made bool, err error) {
 	var stop1, stop2 <-chan struct{}
 	limit := p.patience
 	if f.ctx != nil {
 		if e := p.selfDeadlock(f, s); e != nil {
-			return e
+			return false, e
 		}
 		stop1 = f.ctx.Done()
 	}
@@ -98,12 +102,11 @@ func (p *pool) acquireSlow(f *frame, s *slots) error {
 	if !f.deadline.IsZero() {
 		limit = max(1, time.Until(f.deadline))
 	}
-	err := s.wait(stop1, stop2, limit)
-	if err == nil {
-		f.slot = s
-		return nil
+	made, err = s.wait(job, stop1, stop2, limit)
+	if err != nil {
+		return false, p.notAcquired(f, s, err, time.Since(started))
 	}
-	return p.notAcquired(f, s, err, time.Since(started))
+	return made, nil
 }
 
 // notAcquired says why a call got no connection.

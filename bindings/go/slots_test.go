@@ -22,13 +22,19 @@ func waiting(s *slots) int {
 	return n
 }
 
+// waitPlace waits without a job.
+func waitPlace(s *slots, stop <-chan struct{}, limit time.Duration) error {
+	_, err := s.wait(nil, stop, nil, limit)
+	return err
+}
+
 func TestPlacesAreGivenInTheOrderOfArrival(t *testing.T) {
 	s := newSlots(1)
 	s.tryAcquire()
 	order := make(chan int, 8)
 	for i := range 8 {
 		go func() {
-			if err := s.wait(nil, nil, 0); err != nil {
+			if err := waitPlace(s, nil, 0); err != nil {
 				t.Error(err)
 			}
 			order <- i
@@ -52,7 +58,7 @@ func TestNobodyOvertakesAWaiter(t *testing.T) {
 	s.tryAcquire()
 	s.tryAcquire()
 	done := make(chan error)
-	go func() { done <- s.wait(nil, nil, 0) }()
+	go func() { done <- waitPlace(s, nil, 0) }()
 	waitFor(t, "a waiter", func() bool { return waiting(s) == 1 })
 	s.release()
 	if s.tryAcquire() {
@@ -66,12 +72,12 @@ func TestNobodyOvertakesAWaiter(t *testing.T) {
 func TestAWaiterThatGivesUpLeavesTheLine(t *testing.T) {
 	s := newSlots(1)
 	s.tryAcquire()
-	if err := s.wait(nil, nil, time.Millisecond); err != errSlotsTimeout {
+	if err := waitPlace(s, nil, time.Millisecond); err != errSlotsTimeout {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := s.wait(ctx.Done(), nil, 0); err != errSlotsStopped {
+	if err := waitPlace(s, ctx.Done(), 0); err != errSlotsStopped {
 		t.Fatal(err)
 	}
 	if waiting(s) != 0 {
@@ -88,14 +94,14 @@ func TestClosingWakesWaitersAndTellsWhenAllIsBack(t *testing.T) {
 	s.tryAcquire()
 	s.tryAcquire()
 	done := make(chan error)
-	go func() { done <- s.wait(nil, nil, 0) }()
+	go func() { done <- waitPlace(s, nil, 0) }()
 	waitFor(t, "a waiter", func() bool { return waiting(s) == 1 })
 	s.close()
 	s.close()
 	if err := <-done; err != errSlotsClosed {
 		t.Fatal(err)
 	}
-	if err := s.wait(nil, nil, 0); err != errSlotsClosed {
+	if err := waitPlace(s, nil, 0); err != errSlotsClosed {
 		t.Fatal(err)
 	}
 	s.release()
@@ -122,7 +128,7 @@ func TestManyGoroutinesNeverHoldMoreThanThereIs(t *testing.T) {
 				if (user+round)%5 == 0 {
 					limit = time.Microsecond
 				}
-				if !s.tryAcquire() && s.wait(nil, nil, limit) != nil {
+				if !s.tryAcquire() && waitPlace(s, nil, limit) != nil {
 					continue
 				}
 				select {

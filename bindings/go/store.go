@@ -168,7 +168,7 @@ func (s *slots) addTo(stats *Stats) {
 	stats.Waiting += waiting
 	stats.Waits += s.waits.Load()
 	stats.WaitTime += time.Duration(s.waited.Load())
-	stats.Exhausted += s.refused.Load()
+	stats.Exhausted += s.failed.Load()
 }
 
 // Health is the outcome of a health check.
@@ -189,7 +189,7 @@ func (s *Store) Health(ctx context.Context) (Health, error) {
 		return Health{}, err
 	}
 	defer f.releaseSlot()
-	if !f.limit(&s.target) {
+	if !f.limit() {
 		return Health{}, f.lateError()
 	}
 	health, status := nativeHealth(f)

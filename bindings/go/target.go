@@ -99,7 +99,7 @@ func (t *target) cross(f *frame, sql string, reads bool) error {
 	if t.guard == nil {
 		return t.crossLeasing(f, sql, reads)
 	}
-	if !f.limit(t) {
+	if !f.limit() {
 		return f.lateError()
 	}
 	status := f.run(sql)
@@ -129,15 +129,30 @@ func (t *target) crossLeasing(f *frame, sql string, reads bool) error {
 }
 
 func (t *target) crossWith(f *frame, sql string, s *slots) (int32, error) {
-	if err := t.pool.acquire(f, s); err != nil {
-		return int32(ErrExhausted), err
+	job, waits := any(nil), !s.tryAcquire()
+	if waits {
+		job = t.job(f, sql, s)
+		if made, err := t.pool.acquireSlow(f, s, job); err != nil {
+			return int32(ErrExhausted), err
+		} else if made {
+			return f.made(f.call.status)
+		}
 	}
-	if !f.limit(t) {
+	f.slot = s
+	if !f.limit() {
 		f.releaseSlot()
 		return int32(ErrTimeout), f.lateError()
 	}
+	if job != nil {
+		return f.made(t.pool.lead(f))
+	}
 	status := f.run(sql)
 	runtime.KeepAlive(t.pool)
+	return f.made(status)
+}
+
+// made gives the place back after a call that failed.
+func (f *frame) made(status int32) (int32, error) {
 	if status != 0 {
 		f.releaseSlot()
 		return status, f.error(status)
