@@ -20,6 +20,8 @@ type pool struct {
 	patience time.Duration // how long to wait for a connection when a call has no deadline
 	sharing  int           // how many single writes may share one crossing; less than 2: none
 
+	last contention // belongs to who holds the writer's place
+
 	writes  atomic.Pointer[map[string]struct{}] // SQL that is known to need the writer although it came through Query
 	columns columnSets
 

@@ -129,10 +129,8 @@ func (t *target) crossLeasing(f *frame, sql string, reads bool) error {
 }
 
 func (t *target) crossWith(f *frame, sql string, s *slots) (int32, error) {
-	job, waits := any(nil), !s.tryAcquire()
-	if waits {
-		job = t.job(f, sql, s)
-		if made, err := t.pool.acquireSlow(f, s, job); err != nil {
+	if !s.tryAcquire() {
+		if made, err := t.pool.acquireSlow(f, s, t.job(f, sql, s)); err != nil {
 			return int32(ErrExhausted), err
 		} else if made {
 			return f.made(f.call.status)
@@ -143,12 +141,17 @@ func (t *target) crossWith(f *frame, sql string, s *slots) (int32, error) {
 		f.releaseSlot()
 		return int32(ErrTimeout), f.lateError()
 	}
-	if job != nil {
-		return f.made(t.pool.lead(f))
-	}
-	status := f.run(sql)
+	status := t.crossHolding(f, sql, s)
 	runtime.KeepAlive(t.pool)
 	return f.made(status)
+}
+
+// crossHolding makes the call of a frame that holds a place of s: with those of other writers while there are such, else alone.
+func (t *target) crossHolding(f *frame, sql string, s *slots) int32 {
+	if s == t.pool.writer && t.pool.contended() && t.job(f, sql, s) != nil {
+		return t.pool.lead(f)
+	}
+	return f.run(sql)
 }
 
 // made gives the place back after a call that failed.
