@@ -797,6 +797,21 @@ kw_status kw_config_set(kw_config config,
                         struct kw_error *err);
 
 /**
+ * The value of one key as text that `kw_config_set` takes, in the key's unit: set, or the default; empty for a data source that is not set.
+ *
+ * As much as fits goes into the buffer of `buffer_size` bytes, with a NUL at its end (nothing, where the size is 0). `length` is that of
+ * the whole value without its NUL: where it is not less than `buffer_size`, call again with more room. Errors: `KW_CONFIG`, with the
+ * nearest right key.
+ */
+kw_status kw_config_get(kw_config config,
+                        const char *key,
+                        size_t key_len,
+                        char *buffer,
+                        size_t buffer_size,
+                        size_t *length,
+                        struct kw_error *err);
+
+/**
  * Reads YAML text; keys that it does not name stay as they are. Errors: `KW_CONFIG`, with the line.
  */
 kw_status kw_config_load_yaml(kw_config config, const char *yaml, size_t yaml_len, struct kw_error *err);
@@ -845,6 +860,17 @@ kw_status kw_open(kw_config config,
 kw_status kw_store_close(kw_store store,
                          int64_t drain_us,
                          struct kw_error *err);
+
+/**
+ * The value of one key of the configuration that the store was opened with, like `kw_config_get`. Never blocks.
+ */
+kw_status kw_store_config(kw_store store,
+                          const char *key,
+                          size_t key_len,
+                          char *buffer,
+                          size_t buffer_size,
+                          size_t *length,
+                          struct kw_error *err);
 
 /**
  * The state of a store's pool in numbers. Never blocks for long.

@@ -48,6 +48,7 @@ pub struct Store {
 struct Inner {
     driver: Arc<dyn Driver>,
     pool: Arc<Pool>,
+    config: Config,
     defaults: Defaults,
     /// Transactions, pinned connections and streams that may be open still.
     sessions: Mutex<Vec<Weak<Session>>>,
@@ -165,6 +166,7 @@ impl Store {
         let inner = Inner {
             driver,
             pool,
+            config: config.clone(),
             defaults: settings::defaults(config),
             sessions: Mutex::new(Vec::new()),
             abort,
@@ -191,6 +193,11 @@ impl Store {
     /// The engine's name of the database: its path, or `:memory:`.
     pub fn database(&self) -> &str {
         self.inner.driver.name()
+    }
+
+    /// What the store was opened with, defaults included.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
     }
 
     /// Runs one statement and returns its rows. A read runs on a reader; a write (`INSERT … RETURNING`) on the writer, to its end and

@@ -322,6 +322,24 @@ func nativeStats(store uint64) (Stats, error) {
 	}, nil
 }
 
+// nativeSetting returns the value of one key of an open store's configuration, as text in the key's unit.
+func nativeSetting(store uint64, key string) (string, error) {
+	e := newCError()
+	k, kn := chars(key)
+	for room := C.size_t(128); ; {
+		buffer := make([]byte, room)
+		var length C.size_t
+		err := fail(C.kw_store_config(C.kw_store(store), k, kn, (*C.char)(unsafe.Pointer(&buffer[0])), room, &length, e), e)
+		if err != nil {
+			return "", err
+		}
+		if length < room {
+			return string(buffer[:length]), nil
+		}
+		room = length + 1
+	}
+}
+
 // nativeWarnings returns what the store has to say that is no error.
 func nativeWarnings(store uint64) ([]string, error) {
 	var count C.uint32_t

@@ -17,7 +17,7 @@ type pool struct {
 	handle   uint64
 	writer   *slots        // one place
 	readers  *slots        // the others; the writer's when the store has one connection only
-	patience time.Duration // how long to wait for a connection when a call has no deadline
+	patience time.Duration // how long to wait for a connection when a call has no deadline; 0: without end
 	sharing  int           // how many single writes may share one crossing; less than 2: none
 
 	last contention // belongs to who holds the writer's place
@@ -33,20 +33,13 @@ type pool struct {
 // rememberedWrites bounds pool.writes; what does not fit is asked of the library each time.
 const rememberedWrites = 256
 
-// defaultPatience is how long a call without a deadline waits for a connection before it fails with ErrExhausted.
-const defaultPatience = 30 * time.Second
-
-func newPool(handle uint64) (*pool, error) {
-	stats, err := nativeStats(handle)
-	if err != nil {
-		return nil, err
-	}
-	p := &pool{handle: handle, writer: newSlots(1), holders: map[*lease]struct{}{}, patience: defaultPatience, sharing: largestGroup}
+func newPool(handle uint64, s settings) *pool {
+	p := &pool{handle: handle, writer: newSlots(1), holders: map[*lease]struct{}{}, patience: s.patience, sharing: s.sharing}
 	p.readers = p.writer
-	if stats.MaxOpen > 1 {
-		p.readers = newSlots(stats.MaxOpen - 1)
+	if s.maxOpen > 1 {
+		p.readers = newSlots(s.maxOpen - 1)
 	}
-	return p, nil
+	return p
 }
 
 // needsWriter reports whether sql is known to write.
