@@ -43,7 +43,7 @@
 #define KW_BATCH_INIT { (uint32_t)sizeof(kw_batch), 0, 0, 0, NULL }
 #define KW_FETCH_INIT { (uint32_t)sizeof(kw_fetch), 0, 0, 0, 0, 0, 0 }
 #define KW_STATEMENT_INFO_INIT { (uint32_t)sizeof(kw_statement_info), 0, 0, 0 }
-#define KW_STATS_INIT { (uint32_t)sizeof(kw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define KW_STATS_INIT { (uint32_t)sizeof(kw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define KW_HEALTH_INIT { (uint32_t)sizeof(kw_health), 0, 0, 0, { 0 } }
 
 

@@ -126,8 +126,9 @@ static void wrong_use_runs_nothing(void) {
     FAILS(KW_INVALID_HANDLE, kw_execute_group(store + 1, &write, 1, &err));
 }
 
-int main(void) {
-    store = open_new();
+int main(int argc, char **argv) {
+    (void)argc;
+    store = open_file("group.db");
     EXEC(store, "CREATE TABLE t(n INTEGER PRIMARY KEY, s TEXT UNIQUE)");
     RUN(each_write_has_its_own_outcome);
     RUN(rows_go_to_the_writes_memory);
