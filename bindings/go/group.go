@@ -23,7 +23,10 @@ type group struct {
 const (
 	largestGroup = 64        // writes in one crossing, where writer.group_max allows more
 	largestJob   = 64 * 1024 // bytes of a write that another goroutine may make: the library copies it
-	companyShare = 8         // a leader waits for company for this part of a crossing
+
+	// A leader waits for company for this part of the last crossing, and no longer than this.
+	companyShare   = 8
+	longestCompany = 500 * time.Microsecond
 )
 
 var groups = sync.Pool{New: func() any { return &group{writes: make([]nativeWrite, 0, largestGroup)} }}
@@ -65,15 +68,16 @@ func (p *pool) lead(f *frame) int32 {
 // awaitCompany lets the writers of the last crossing come back into the line with their next writes: otherwise the first of them would cross
 // alone, and each round of all would wait for the disk twice. It costs a small part of a crossing where they do not come.
 func (p *pool) awaitCompany() {
-	began := time.Now()
+	began, longest := time.Now(), min(p.last.took/companyShare, longestCompany)
 	for _, waiting := p.writer.load(); 1+waiting < min(p.last.writers, p.sharing); _, waiting = p.writer.load() {
-		if time.Since(began) > p.last.took/companyShare {
+		if time.Since(began) > longest {
 			return
 		}
 		runtime.Gosched()
 	}
 }
 
+// cross makes the leader's call alone or, where others were taken out of the line, all of them together.
 func (p *pool) cross(g *group, f *frame) int32 {
 	if len(g.seats) == 0 {
 		return f.run(f.sql)

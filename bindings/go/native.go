@@ -176,7 +176,7 @@ func nativeGroup(store uint64, writes []nativeWrite) {
 	C.keepwell_go_group(C.kw_store(store), (*C.keepwell_go_write)(unsafe.Pointer(unsafe.SliceData(writes))), C.uint32_t(len(writes)))
 }
 
-// keepwellGoTick is called by the library, on the thread of the call, about every 20 ms of a call that waits or runs long. Its
+// keepwellGoTick is called by the library, on the thread of the call or of the group's leader, about every 20 ms of a call that waits or runs long. Its
 // argument is the frame's call, which is the first field of the frame. A context of somebody else's making that panics cancels the call:
 // a panic must not unwind the library's frames.
 //

@@ -50,7 +50,8 @@ func (t *target) QueryRow(ctx context.Context, sql string, args ...any) *Row {
 	return t.queryRow(new(Row), ctx, nil, sql, args)
 }
 
-// Exec runs one statement for its effect. It waits for the writer and for the engine until the context ends.
+// Exec runs one statement for its effect. It waits for the writer and for the engine until the context ends. On a store, writes of
+// goroutines that wait share a transaction (writer.group_commit); each has a result and an error of its own, and all is durable when it returns.
 func (t *target) Exec(ctx context.Context, sql string, args ...any) (Result, error) {
 	return t.exec(ctx, 0, sql, args)
 }
