@@ -66,7 +66,7 @@ impl Request {
 /// # Safety
 /// As [`text`].
 #[inline]
-pub unsafe fn sql_of<'a>(sql: *const c_char, length: usize, statement: Option<&'a (Statement, Lent)>) -> Result<&'a str> {
+pub unsafe fn sql_of(sql: *const c_char, length: usize, statement: Option<&(Statement, Lent)>) -> Result<&str> {
     match statement {
         Some(statement) if sql.is_null() => Ok(statement.0.sql()),
         Some(_) => Err(Error::new(Kind::Misuse, "sql: has to be NULL when options.statement is given")),
