@@ -39,6 +39,7 @@
 #define KW_ERROR_INIT { (uint32_t)sizeof(kw_error), 0, 0, 0, -1, 0, { 0 }, { 0 } }
 #define KW_OPTIONS_INIT { (uint32_t)sizeof(kw_options), 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0 }
 #define KW_RESULT_INIT { (uint32_t)sizeof(kw_result), 0, 0, 0 }
+#define KW_WRITE_INIT { (uint32_t)sizeof(kw_write), 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL }
 #define KW_BATCH_INIT { (uint32_t)sizeof(kw_batch), 0, 0, 0, NULL }
 #define KW_FETCH_INIT { (uint32_t)sizeof(kw_fetch), 0, 0, 0, 0, 0, 0 }
 #define KW_STATEMENT_INFO_INIT { (uint32_t)sizeof(kw_statement_info), 0, 0, 0 }
@@ -493,6 +494,49 @@ typedef struct kw_result {
 } kw_result;
 
 /**
+ * One write of a `kw_execute_group`. Initialize with `KW_WRITE_INIT`. The first fields say what to run, as the arguments of `kw_execute` and
+ * `kw_query_into` do; the last ones get what became of it.
+ */
+typedef struct kw_write {
+    /**
+     * `sizeof(kw_write)`, the same in each element of an array.
+     */
+    uint32_t struct_size;
+    /**
+     * Out: what the call would have returned for this write alone.
+     */
+    kw_status status;
+    /**
+     * NULL when `options->statement` is given.
+     */
+    const char *sql;
+    size_t sql_len;
+    const struct kw_cell *params;
+    size_t param_count;
+    /**
+     * The options of this write alone, or NULL.
+     */
+    const struct kw_options *options;
+    /**
+     * Memory for rows (RETURNING), 8-byte aligned; used when `fetch` is not NULL.
+     */
+    void *buffer;
+    size_t buffer_size;
+    /**
+     * Out: what was put into the buffer. NULL: rows are dropped.
+     */
+    struct kw_fetch *fetch;
+    /**
+     * Out: what was changed, when `fetch` is NULL. May be NULL.
+     */
+    struct kw_result *result;
+    /**
+     * Out, on failure. May be NULL.
+     */
+    struct kw_error *error;
+} kw_write;
+
+/**
  * Some rows, row by row, in the library's memory: valid until the next call on the rows. Initialize with `KW_BATCH_INIT`.
  */
 typedef struct kw_batch {
@@ -766,6 +810,21 @@ kw_status kw_config_set(kw_config config,
                         struct kw_error *err);
 
 /**
+ * The value of one key as text that `kw_config_set` takes, in the key's unit: set, or the default; empty for a data source that is not set.
+ *
+ * As much as fits goes into the buffer of `buffer_size` bytes, with a NUL at its end (nothing, where the size is 0). `length` is that of
+ * the whole value without its NUL: where it is not less than `buffer_size`, call again with more room. Errors: `KW_CONFIG`, with the
+ * nearest right key.
+ */
+kw_status kw_config_get(kw_config config,
+                        const char *key,
+                        size_t key_len,
+                        char *buffer,
+                        size_t buffer_size,
+                        size_t *length,
+                        struct kw_error *err);
+
+/**
  * Reads YAML text; keys that it does not name stay as they are. Errors: `KW_CONFIG`, with the line.
  */
 kw_status kw_config_load_yaml(kw_config config, const char *yaml, size_t yaml_len, struct kw_error *err);
@@ -814,6 +873,17 @@ kw_status kw_open(kw_config config,
 kw_status kw_store_close(kw_store store,
                          int64_t drain_us,
                          struct kw_error *err);
+
+/**
+ * The value of one key of the configuration that the store was opened with, like `kw_config_get`. Never blocks.
+ */
+kw_status kw_store_config(kw_store store,
+                          const char *key,
+                          size_t key_len,
+                          char *buffer,
+                          size_t buffer_size,
+                          size_t *length,
+                          struct kw_error *err);
 
 /**
  * The state of a store's pool in numbers. Never blocks for long.
@@ -918,6 +988,23 @@ kw_status kw_execute_script(kw_target target,
                             const struct kw_options *options,
                             struct kw_result *out,
                             struct kw_error *err);
+
+/**
+ * Runs independent writes in this order as if as many threads had called `kw_execute` (`kw_query_into`, where `fetch` is given) at once:
+ * one wait for the writer, and shared transactions of up to `writer.group_max` writes, each with one wait for the disk. For callers that
+ * have a line of their own for many writers, such as the runtime of a language with light threads.
+ *
+ * Each write has its own options, result and error. One that fails is undone alone and leaves the others as they are; none is answered
+ * before it is durable. Its `status` is `KW_OK` or the number of its error. A write whose timeout passes or that is cancelled while the
+ * call waits gets that error, and the call goes on waiting for the others. With `KW_OPTION_READ_ONLY` a write is `KW_READ_ONLY`.
+ *
+ * Blocks until every write is answered. Returns `KW_OK` whatever became of the writes; on an error (`KW_MISUSE`, `KW_INVALID_HANDLE`,
+ * `KW_ABI`) none has been run. `KW_PANIC` leaves open which have.
+ */
+kw_status kw_execute_group(kw_store store,
+                           struct kw_write *writes,
+                           size_t count,
+                           struct kw_error *err);
 
 /**
  * How many columns the rows have; 0 for a statement that returns none.

@@ -104,6 +104,15 @@ impl Config {
         keys::find(key)?.take(self)
     }
 
+    /// Like [`Config::get`], but says which key there is when there is no such key; empty for `datasource` while none is set.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] with the nearest key.
+    pub fn text(&self, key: &str) -> Result<String> {
+        let key = keys::find(key).ok_or_else(|| wrong(keys::unknown(key)))?;
+        Ok(key.take(self).unwrap_or_default())
+    }
+
     /// Loads YAML text over the present values: the keys at the top, or all of them under `database:`.
     ///
     /// Under `database:`, top-level sections with other names are left alone, so that an application can keep one file; only names

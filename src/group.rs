@@ -31,9 +31,14 @@ pub struct Rules {
     pub delay: Duration,
 }
 
+impl Rules {
+    /// Each write has a transaction of its own.
+    pub const NONE: Rules = Rules { most: 1, delay: Duration::ZERO };
+}
+
 /// One write of the group.
 enum Place<'a> {
-    /// The leader's, with its operation.
+    /// One of the leader's own, with its operation.
     Own(&'a Member, &'a Op<'a>),
     Other(Follower),
 }
@@ -49,12 +54,8 @@ impl Place<'_> {
     /// Runs the write under its own deadline and cancellation.
     fn run(&self, lease: &mut Lease<&Pool>) -> Result<Done> {
         match self {
-            Place::Own(member, op) => run(lease, member, op),
-            Place::Other(follower) => {
-                let op = follower.op();
-                op.check("waiting for the writer")?;
-                run(lease, follower, &op)
-            }
+            Place::Own(member, op) => run_in_time(lease, member, op),
+            Place::Other(follower) => run_in_time(lease, follower, &follower.op()),
         }
     }
 
@@ -76,6 +77,7 @@ enum Trouble {
 
 struct Group<'a, 'l> {
     lease: &'a mut Lease<&'l Pool>,
+    rules: Rules,
     /// What has run in the open transaction, with what it gave. A failure is a result like any other: it may come from what an earlier
     /// member wrote, so it too is true only once that is durable.
     members: Vec<(Place<'a>, Result<Done>)>,
@@ -83,26 +85,39 @@ struct Group<'a, 'l> {
     waited_until: Option<Instant>,
 }
 
-/// Runs `own` together with the writes that wait behind it, and answers each of them.
-pub fn lead<'a>(lease: &'a mut Lease<&Pool>, own: &'a Member, op: &'a Op<'a>, rules: Rules) {
-    if let Err(error) = lease.connection().begin(Mode::Immediate, op) {
-        return own.answer(Err(error));
-    }
-    let mut group = Group { lease, members: Vec::new(), waited_until: None };
-    let mut next = Some(Place::Own(own, op));
-    while let Some(place) = next {
-        if group.admit(place).is_break() {
-            return;
+/// Runs the leader's `own` writes, together with those that wait behind them, and answers each. More than fit into one group need several.
+pub fn lead<'a>(lease: &mut Lease<&Pool>, own: impl IntoIterator<Item = (&'a Member, &'a Op<'a>)>, rules: Rules) {
+    let mut own = own.into_iter();
+    while let Some((member, op)) = own.next() {
+        if let Err(error) = lease.connection().begin(Mode::Immediate, op) {
+            member.answer(Err(error));
+            continue;
         }
-        next = group.next(rules);
+        let group = Group { lease, rules, members: Vec::new(), waited_until: None };
+        group.run(Place::Own(member, op), &mut own.by_ref().map(|(member, op)| Place::Own(member, op)));
     }
-    group.commit();
 }
 
 impl<'a> Group<'a, '_> {
-    fn next(&mut self, rules: Rules) -> Option<Place<'a>> {
+    /// Takes in one write after another, the leader's own before those of others, and commits.
+    fn run(mut self, first: Place<'a>, own: &mut impl Iterator<Item = Place<'a>>) {
+        let mut next = Some(first);
+        while let Some(place) = next {
+            if self.admit(place).is_break() {
+                return;
+            }
+            next = self.next(own);
+        }
+        self.commit();
+    }
+
+    fn next(&mut self, own: &mut impl Iterator<Item = Place<'a>>) -> Option<Place<'a>> {
+        let rules = self.rules;
         if self.members.len() >= rules.most {
             return None;
+        }
+        if let Some(place) = own.next() {
+            return Some(place);
         }
         if !rules.delay.is_zero() && !self.lease.has_follower() {
             let end = *self.waited_until.get_or_insert_with(|| Instant::now() + rules.delay);
@@ -224,6 +239,12 @@ impl<'a> Group<'a, '_> {
 
 fn was_stopped(error: &Error) -> bool {
     matches!(error.kind(), Kind::Cancelled | Kind::Timeout | Kind::Closed)
+}
+
+/// Runs a write unless its caller has stopped waiting for it.
+fn run_in_time(lease: &mut Lease<&Pool>, member: &Member, op: &Op<'_>) -> Result<Done> {
+    op.check("waiting for the writer")?;
+    run(lease, member, op)
 }
 
 fn run(lease: &mut Lease<&Pool>, member: &Member, op: &Op<'_>) -> Result<Done> {

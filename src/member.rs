@@ -47,10 +47,12 @@ impl Member {
     /// A copy of a write, unless it is a large one.
     pub fn copy(sql: &str, params: Params<'_>, keep: bool, wants: Wants, op: &Op<'_>) -> Option<Arc<Member>> {
         let bytes: usize = params.values().iter().map(|value| value.as_bytes().map_or(0, <[u8]>::len)).sum();
-        if bytes + sql.len() > LARGE {
-            return None;
-        }
-        Some(Arc::new(Member {
+        (bytes + sql.len() <= LARGE).then(|| Arc::new(Member::new(sql, params, keep, wants, op)))
+    }
+
+    /// A copy of a write, however large.
+    pub fn new(sql: &str, params: Params<'_>, keep: bool, wants: Wants, op: &Op<'_>) -> Member {
+        Member {
             sql: sql.to_string(),
             keep,
             wants,
@@ -59,7 +61,7 @@ impl Member {
             bounds: op.bounds(),
             given_up: AtomicBool::new(false),
             result: Mutex::new(None),
-        }))
+        }
     }
 
     /// Lets `work` see the parameters.

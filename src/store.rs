@@ -4,6 +4,7 @@ mod health;
 mod run;
 mod scope;
 mod shutdown;
+mod together;
 mod write;
 
 use std::path::Path;
@@ -22,7 +23,6 @@ use crate::error::{Error, Kind, Result};
 use crate::exec::{self, Matrix, Setting};
 use crate::group::Rules;
 use crate::holders::Purpose;
-use crate::member::{Done, Wants};
 use crate::options::{QueryOptions, Timeout};
 use crate::pool::{Lease, Pool};
 use crate::results::{Rest, Rows};
@@ -39,6 +39,8 @@ use self::write::Written;
 pub use self::health::Health;
 pub(crate) use self::run::Failure;
 pub use self::scope::Scope;
+pub use self::together::Write;
+pub use crate::member::{Done, Wants};
 
 /// One open database. Cheap to clone; every clone is the same store. All methods may be called from any thread.
 #[derive(Clone)]
@@ -49,6 +51,7 @@ pub struct Store {
 struct Inner {
     driver: Arc<dyn Driver>,
     pool: Arc<Pool>,
+    config: Config,
     defaults: Defaults,
     /// Transactions, pinned connections and streams that may be open still.
     sessions: Mutex<Vec<Weak<Session>>>,
@@ -166,6 +169,7 @@ impl Store {
         let inner = Inner {
             driver,
             pool,
+            config: config.clone(),
             defaults: settings::defaults(config),
             sessions: Mutex::new(Vec::new()),
             abort,
@@ -192,6 +196,11 @@ impl Store {
     /// The engine's name of the database: its path, or `:memory:`.
     pub fn database(&self) -> &str {
         self.inner.driver.name()
+    }
+
+    /// What the store was opened with, defaults included.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
     }
 
     /// Runs one statement and returns its rows. A read runs on a reader; a write (`INSERT … RETURNING`) on the writer, to its end and

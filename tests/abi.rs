@@ -192,6 +192,7 @@ fn argument(parameter: &str, text: &[u64; 2], room: &mut [u64]) -> u64 {
 fn struct_size(parameter: &str) -> u64 {
     use keepwell::ffi::types::*;
     let size = match parameter.split("struct ").nth(1).and_then(|s| s.split([' ', '*']).next()) {
+        Some("kw_write") => size_of::<kw_write>(),
         Some("kw_result") => size_of::<kw_result>(),
         Some("kw_batch") => size_of::<kw_batch>(),
         Some("kw_fetch") => size_of::<kw_fetch>(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use keepwell::cancel::CancelToken;
 use keepwell::driver::{Changes, Mode};
 use keepwell::options::Timeout;
+use keepwell::store::{Done, Wants, Write};
 use keepwell::{Config, Kind, Params, QueryOptions, Result, Scope, Store, TxMode, Value};
 
 type Work<R> = Box<dyn FnOnce(&Store) -> R + Send>;
@@ -223,7 +224,7 @@ fn what_was_stopped_is_not_run_again_with_the_others() {
     let (_folder, store) = open(&[]);
     let insert = |sql: &'static str, timeout| move |store: &Store| store.execute(sql, Params::NONE, &QueryOptions { timeout, ..plain() });
     let soon = Timeout::After(Duration::from_millis(300));
-    let works: Vec<Box<dyn FnOnce(&Store) -> Result<Changes> + Send>> = vec![
+    let works: Vec<Work<Result<Changes>>> = vec![
         Box::new(insert("INSERT INTO t VALUES (1, 'a')", Timeout::Default)),
         Box::new(insert(ENDLESS, soon)),
         Box::new(insert("INSERT OR ROLLBACK INTO t VALUES (2, 'a')", Timeout::Default)),
@@ -238,8 +239,7 @@ fn a_failure_is_told_only_when_what_it_came_from_is_durable() {
     // Running it again takes long enough for the one that failed to look.
     let slow = "INSERT INTO t SELECT 1, 'a' FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 300000) \
                 SELECT count(*) FROM c)";
-    let mut works: Vec<Box<dyn FnOnce(&Store) -> i64 + Send>> =
-        vec![Box::new(|store| store.execute(slow, Params::NONE, &plain()).unwrap().rows_affected)];
+    let mut works: Vec<Work<i64>> = vec![Box::new(|store| store.execute(slow, Params::NONE, &plain()).unwrap().rows_affected)];
     works.push(Box::new(|store| store.execute("INSERT INTO t VALUES (2, 'b')", Params::NONE, &plain()).unwrap().rows_affected));
     works.push(Box::new(|store| {
         let error = store.execute("INSERT OR ROLLBACK INTO t VALUES (3, 'a')", Params::NONE, &plain()).unwrap_err();
@@ -325,4 +325,72 @@ fn a_full_disk_is_the_error_of_the_writes_that_do_not_fit() {
     assert_eq!(numbers(&store, "SELECT n FROM t ORDER BY n"), [3, 4, 13, 14, 23, 24]);
     assert_eq!(all(&store, "PRAGMA integrity_check"), [[Value::Text(b"ok".to_vec())]]);
     store.close(None).unwrap();
+}
+
+fn write(sql: &'static str) -> Write<'static> {
+    Write { sql, params: Params::NONE, wants: Wants::Changes, options: plain() }
+}
+
+fn changed(results: Vec<Result<Done>>) -> Vec<Result<Changes>> {
+    let changes = |done| match done {
+        Done::Changes(changes) => changes,
+        Done::Rows(..) => panic!("rows were not asked for"),
+    };
+    results.into_iter().map(|result| result.map(changes)).collect()
+}
+
+#[test]
+fn writes_of_one_caller_and_those_that_wait_behind_share_a_transaction() {
+    let (_folder, store) = open(&[]);
+    let ours = ["INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (2, 'a')", "INSERT INTO t VALUES (3, 'c')"];
+    let works: Vec<Work<Vec<Result<Changes>>>> = vec![
+        Box::new(move |store| changed(store.execute_together(&ours.map(write)))),
+        Box::new(|store| vec![store.execute("UPDATE t SET s = s || '!'", Params::NONE, &plain())]),
+    ];
+    let results = queued(&store, works);
+    assert_eq!(kinds(&results[0]), [None, Some(Kind::Constraint), None]);
+    assert_eq!(results[0][2].as_ref().unwrap().last_insert_id, 3);
+    assert_eq!(results[1][0].as_ref().unwrap().rows_affected, 2);
+    assert_eq!((store.stats().groups, store.stats().grouped), (1, 4));
+}
+
+#[test]
+fn the_rest_of_a_callers_writes_go_on_after_one_ended_the_transaction() {
+    for setting in [("writer.group_max", "64"), ("writer.group_max", "2"), ("writer.group_commit", "off")] {
+        let (_folder, store) = open(&[setting]);
+        let results = changed(store.execute_together(&[
+            write("INSERT INTO t VALUES (1, 'a')"),
+            write("INSERT INTO t VALUES (2, 'forbidden')"),
+            write("INSERT INTO child VALUES (1, 77)"),
+            write("VACUUM"),
+            write("INSERT INTO child VALUES (2, 1)"),
+        ]));
+        assert_eq!(kinds(&results), [None, Some(Kind::Constraint), Some(Kind::Constraint), None, None], "{setting:?}");
+        assert_eq!(numbers(&store, "SELECT n FROM t UNION ALL SELECT n FROM child"), [1, 2], "{setting:?}");
+    }
+}
+
+#[test]
+fn who_has_to_stop_leaves_the_wait_of_all() {
+    let (_folder, store) = open(&[]);
+    let token = CancelToken::new().unwrap();
+    let tx = begin(&store);
+    let results = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let cancelled = Write { options: QueryOptions { cancel: Some(token), ..plain() }, ..write("INSERT INTO t(n) VALUES (1)") };
+            changed(store.execute_together(&[cancelled, write("INSERT INTO t(n) VALUES (2)")]))
+        });
+        wait_for_line(&store, 1);
+        let waits = store.stats().waits;
+        token.cancel();
+        while store.stats().waits == waits {
+            std::thread::yield_now(); // until the call waits anew, for the other one
+        }
+        token.reset();
+        tx.rollback().unwrap();
+        waiting.join().unwrap()
+    });
+    token.free();
+    assert_eq!(kinds(&results), [Some(Kind::Cancelled), None]);
+    assert_eq!(numbers(&store, "SELECT n FROM t"), [2]);
 }

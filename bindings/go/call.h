@@ -39,7 +39,7 @@ typedef struct keepwell_go_call {
   int32_t cache;
   uint32_t batch_rows;
   int32_t mode;          /* of a transaction */
-  uint32_t reserved;
+  kw_status status;      /* out, of a call in a group */
   kw_result result;
   kw_fetch fetch;
   kw_error error;
@@ -102,8 +102,7 @@ static inline kw_status keepwell_go_named(keepwell_go_call *c, const char *text,
   return status;
 }
 
-static inline kw_status keepwell_go_with(keepwell_go_call *c, const char *text, const uint64_t *params, uint64_t *buffer,
-                                         kw_tick tick) {
+static inline kw_options keepwell_go_options(keepwell_go_call *c, kw_tick tick) {
   kw_options o = KW_OPTIONS_INIT;
   o.flags = c->flags;
   o.timeout_us = c->timeout_us;
@@ -114,6 +113,12 @@ static inline kw_status keepwell_go_with(keepwell_go_call *c, const char *text, 
   o.cache = c->cache;
   o.batch_rows = c->batch_rows;
   o.cache_ttl_ms = c->cache_ttl_ms;
+  return o;
+}
+
+static inline kw_status keepwell_go_with(keepwell_go_call *c, const char *text, const uint64_t *params, uint64_t *buffer,
+                                         kw_tick tick) {
+  kw_options o = keepwell_go_options(c, tick);
   if (c->statement) text = NULL;
   if (c->names_at) return keepwell_go_named(c, text, params, buffer, &o);
   return keepwell_go_dispatch(c, text, (const kw_cell *)params, buffer, &o);
@@ -128,6 +133,65 @@ static inline kw_status keepwell_go_run(keepwell_go_call *c, const char *text, c
 static inline kw_status keepwell_go_run_ticking(keepwell_go_call *c, const char *text, const uint64_t *params,
                                                 uint64_t *buffer) {
   return keepwell_go_with(c, text, params, buffer, keepwellGoTick);
+}
+
+/* One write of a group: where its call, SQL, parameters and result buffer are. Addresses are numbers here, so that the array has no
+ * pointers that cgo would have to look at; Go has pinned what they name. */
+typedef struct keepwell_go_write {
+  uint64_t call, text, params, buffer;
+  uint64_t ticking;
+} keepwell_go_write;
+
+enum { KEEPWELL_GO_LARGEST_GROUP = 64 };
+
+static inline keepwell_go_call *keepwell_go_call_of(const keepwell_go_write *w) { return (keepwell_go_call *)(uintptr_t)w->call; }
+
+/* Describes one write of a group. Its parameters' names, if they have any, are put at *names, which moves on. */
+static inline kw_write keepwell_go_describe(const keepwell_go_write *w, kw_options *o, const char ***names) {
+  keepwell_go_call *c = keepwell_go_call_of(w);
+  const uint64_t *params = (const uint64_t *)(uintptr_t)w->params;
+  kw_write write = KW_WRITE_INIT;
+  *o = keepwell_go_options(c, w->ticking ? keepwellGoTick : NULL);
+  if (c->names_at) {
+    o->param_names = keepwell_go_names(c, params, *names, c->columns);
+    *names += c->columns;
+  }
+  if (!c->statement) write.sql = (const char *)(uintptr_t)w->text, write.sql_len = c->text_length;
+  write.params = (const kw_cell *)params;
+  write.param_count = c->columns;
+  write.options = o;
+  write.buffer = (void *)(uintptr_t)w->buffer;
+  write.buffer_size = c->size;
+  write.fetch = c->op == KEEPWELL_GO_QUERY ? &c->fetch : NULL;
+  write.result = &c->result;
+  write.error = &c->error;
+  return write;
+}
+
+/* Makes the writes of several goroutines; each one's status and outputs go to its call. */
+static inline void keepwell_go_group(kw_store store, const keepwell_go_write *writes, uint32_t count) {
+  kw_write described[KEEPWELL_GO_LARGEST_GROUP];
+  kw_options options[KEEPWELL_GO_LARGEST_GROUP];
+  kw_error error = KW_ERROR_INIT;
+  kw_status status = KW_NO_MEMORY;
+  size_t names_count = 1;
+  for (uint32_t i = 0; i < count; i++) {
+    const keepwell_go_call *c = keepwell_go_call_of(&writes[i]);
+    if (c->names_at) names_count += c->columns;
+  }
+  const char *few[64];
+  const char **names = names_count <= 64 ? few : (const char **)malloc(names_count * sizeof *names);
+  if (names != NULL) {
+    const char **next = names;
+    for (uint32_t i = 0; i < count; i++) described[i] = keepwell_go_describe(&writes[i], &options[i], &next);
+    status = kw_execute_group(store, described, count, &error);
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    keepwell_go_call *c = keepwell_go_call_of(&writes[i]);
+    c->status = status == KW_OK ? described[i].status : status;
+    if (status != KW_OK) c->error = error;
+  }
+  if (names != few) free((void *)names);
 }
 
 static inline kw_status keepwell_go_health(keepwell_go_call *c, kw_health *health) {

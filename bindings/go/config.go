@@ -65,22 +65,6 @@ func settingText(value any) string {
 	return fmt.Sprint(value)
 }
 
-// duration returns a time among the options, as the library reads it: a number of seconds, or a number with a unit.
-func (c *Config) duration(key string, otherwise time.Duration) time.Duration {
-	value, ok := c.Options[key]
-	if !ok {
-		return otherwise
-	}
-	text := settingText(value)
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		return time.Duration(seconds * float64(time.Second))
-	}
-	if d, err := time.ParseDuration(text); err == nil {
-		return d
-	}
-	return otherwise
-}
-
 // build makes the library's configuration.
 func (c *Config) build() (uint64, error) {
 	handle, err := nativeNewConfig()

@@ -23,6 +23,7 @@ type frame struct {
 	deadline time.Time
 	ticking  bool   // whether the library shall ask ended now and then
 	slot     *slots // the place that this call holds
+	sql      string // of a write that stands in line, for whoever makes it
 }
 
 const (
@@ -62,7 +63,7 @@ func takeFrame(t *target, op uint32) *frame {
 
 // put gives the frame back to the pool. The caller has no more use for it, its buffer or anything that points into it.
 func (f *frame) put() {
-	f.ctx, f.bound = nil, nil
+	f.ctx, f.bound, f.sql = nil, nil, ""
 	if len(f.bytes) > largestBuffer || len(f.params)*8 > largestBuffer {
 		return
 	}
@@ -87,6 +88,8 @@ func (f *frame) startBounded(ctx context.Context, t *target) error {
 	}
 	if t.opts.timeout > 0 {
 		f.deadline = time.Now().Add(t.opts.timeout)
+	} else if t.opts.timeout < 0 {
+		f.call.timeoutUS = -1
 	}
 	f.earlier(ctx)
 	if t.bound != nil {
@@ -114,11 +117,8 @@ func (f *frame) ended() context.Context {
 }
 
 // limit turns the deadline into the library's timeout. False when no time is left.
-func (f *frame) limit(t *target) bool {
+func (f *frame) limit() bool {
 	if f.deadline.IsZero() {
-		if t.opts.timeout < 0 {
-			f.call.timeoutUS = -1
-		}
 		return true
 	}
 	left := time.Until(f.deadline)

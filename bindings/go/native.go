@@ -15,6 +15,7 @@ package keepwell
 import "C"
 
 import (
+	"runtime"
 	"time"
 	"unsafe"
 )
@@ -65,7 +66,7 @@ type nativeCall struct {
 	cache                              int32
 	batchRows                          uint32
 	mode                               int32
-	_                                  uint32
+	status                             int32
 	result                             nativeResult
 	fetch                              nativeFetch
 	err                                nativeError
@@ -111,6 +112,8 @@ var (
 	_ [C.sizeof_kw_fetch - unsafe.Sizeof(nativeFetch{})]struct{}
 	_ [C.sizeof_kw_result - unsafe.Sizeof(nativeResult{})]struct{}
 	_ [C.sizeof_kw_cell - cellSize]struct{}
+	_ [C.sizeof_keepwell_go_write - unsafe.Sizeof(nativeWrite{})]struct{}
+	_ [C.KEEPWELL_GO_LARGEST_GROUP - largestGroup]struct{}
 )
 
 // nativeSizes are the sizes of the structs this package was compiled with, for the check against the library.
@@ -142,7 +145,38 @@ func (f *frame) run(text string) int32 {
 	return int32(C.keepwell_go_run(c, sql, params, buffer))
 }
 
-// keepwellGoTick is called by the library, on the thread of the call, about every 20 ms of a call that waits or runs long. Its
+// nativeWrite has the layout of the C struct keepwell_go_write: addresses of pinned memory.
+type nativeWrite struct {
+	call, text, params, buffer, ticking uint64
+}
+
+// lend pins the memory of the frame's call, so that it may be named in a group.
+func (f *frame) lend(pinner *runtime.Pinner) nativeWrite {
+	text, length := chars(f.sql)
+	params, buffer := unsafe.SliceData(f.params), unsafe.SliceData(f.cells)
+	f.call.textLength = uint64(length)
+	pinner.Pin(f)
+	pinner.Pin(params)
+	pinner.Pin(text)
+	w := nativeWrite{call: address(f), text: address(text), params: address(params)}
+	if f.call.op == opQuery {
+		pinner.Pin(buffer)
+		w.buffer = address(buffer)
+	}
+	if f.ticking {
+		w.ticking = 1
+	}
+	return w
+}
+
+func address[T any](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }
+
+// nativeGroup crosses into C once for several writes. Each one's status is in its call then.
+func nativeGroup(store uint64, writes []nativeWrite) {
+	C.keepwell_go_group(C.kw_store(store), (*C.keepwell_go_write)(unsafe.Pointer(unsafe.SliceData(writes))), C.uint32_t(len(writes)))
+}
+
+// keepwellGoTick is called by the library, on the thread of the call or of the group's leader, about every 20 ms of a call that waits or runs long. Its
 // argument is the frame's call, which is the first field of the frame. A context of somebody else's making that panics cancels the call:
 // a panic must not unwind the library's frames.
 //
@@ -286,6 +320,24 @@ func nativeStats(store uint64) (Stats, error) {
 		Checkpoints: uint64(s.checkpoints), LogFrames: uint64(s.log_frames),
 		Groups: uint64(s.groups), GroupedWrites: uint64(s.grouped_writes), ReplayedWrites: uint64(s.replayed_writes),
 	}, nil
+}
+
+// nativeSetting returns the value of one key of an open store's configuration, as text in the key's unit.
+func nativeSetting(store uint64, key string) (string, error) {
+	e := newCError()
+	k, kn := chars(key)
+	for room := C.size_t(128); ; {
+		buffer := make([]byte, room)
+		var length C.size_t
+		err := fail(C.kw_store_config(C.kw_store(store), k, kn, (*C.char)(unsafe.Pointer(&buffer[0])), room, &length, e), e)
+		if err != nil {
+			return "", err
+		}
+		if length < room {
+			return string(buffer[:length]), nil
+		}
+		room = length + 1
+	}
 }
 
 // nativeWarnings returns what the store has to say that is no error.

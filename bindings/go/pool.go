@@ -17,7 +17,10 @@ type pool struct {
 	handle   uint64
 	writer   *slots        // one place
 	readers  *slots        // the others; the writer's when the store has one connection only
-	patience time.Duration // how long to wait for a connection when a call has no deadline
+	patience time.Duration // how long to wait for a connection when a call has no deadline; 0: without end
+	sharing  int           // how many single writes may share one crossing; less than 2: none
+
+	last contention // belongs to who holds the writer's place
 
 	writes  atomic.Pointer[map[string]struct{}] // SQL that is known to need the writer although it came through Query
 	columns columnSets
@@ -30,20 +33,13 @@ type pool struct {
 // rememberedWrites bounds pool.writes; what does not fit is asked of the library each time.
 const rememberedWrites = 256
 
-// defaultPatience is how long a call without a deadline waits for a connection before it fails with ErrExhausted.
-const defaultPatience = 30 * time.Second
-
-func newPool(handle uint64) (*pool, error) {
-	stats, err := nativeStats(handle)
-	if err != nil {
-		return nil, err
-	}
-	p := &pool{handle: handle, writer: newSlots(1), holders: map[*lease]struct{}{}, patience: defaultPatience}
+func newPool(handle uint64, s settings) *pool {
+	p := &pool{handle: handle, writer: newSlots(1), holders: map[*lease]struct{}{}, patience: s.patience, sharing: s.sharing}
 	p.readers = p.writer
-	if stats.MaxOpen > 1 {
-		p.readers = newSlots(stats.MaxOpen - 1)
+	if s.maxOpen > 1 {
+		p.readers = newSlots(s.maxOpen - 1)
 	}
-	return p, nil
+	return p
 }
 
 // needsWriter reports whether sql is known to write.
@@ -75,19 +71,22 @@ func (p *pool) rememberWrite(sql string) {
 
 // acquire takes a place for the frame's call, first come, first served.
 func (p *pool) acquire(f *frame, s *slots) error {
-	if s.tryAcquire() {
-		f.slot = s
-		return nil
+	if !s.tryAcquire() {
+		if _, err := p.acquireSlow(f, s, nil); err != nil {
+			return err
+		}
 	}
-	return p.acquireSlow(f, s)
+	f.slot = s
+	return nil
 }
 
-func (p *pool) acquireSlow(f *frame, s *slots) error {
+// acquireSlow stands in line for a place. It returns true when the holder of the place has made the call, which is the job, meanwhile.
+func (p *pool) acquireSlow(f *frame, s *slots, job any) (made bool, err error) {
 	var stop1, stop2 <-chan struct{}
 	limit := p.patience
 	if f.ctx != nil {
 		if e := p.selfDeadlock(f, s); e != nil {
-			return e
+			return false, e
 		}
 		stop1 = f.ctx.Done()
 	}
@@ -98,12 +97,11 @@ func (p *pool) acquireSlow(f *frame, s *slots) error {
 	if !f.deadline.IsZero() {
 		limit = max(1, time.Until(f.deadline))
 	}
-	err := s.wait(stop1, stop2, limit)
-	if err == nil {
-		f.slot = s
-		return nil
+	made, err = s.wait(job, stop1, stop2, limit)
+	if err != nil {
+		return false, p.notAcquired(f, s, err, time.Since(started))
 	}
-	return p.notAcquired(f, s, err, time.Since(started))
+	return made, nil
 }
 
 // notAcquired says why a call got no connection.

@@ -15,6 +15,8 @@ var (
 
 // slots is a counting semaphore that serves waiters first come, first served. It knows nothing of databases.
 //
+// A waiter may bring a job along. Then whoever holds the only place may do the job for it (startJobs), in the job's turn.
+//
 // The word packs three numbers: closed (bit 63), free places (bits 32 to 62) and waiters (bits 0 to 31). The waiters' number and
 // the queue change only under the lock, together; while somebody waits nothing is free, because a place that comes
 // back goes straight to the oldest waiter. So the fast roads need one compare-and-swap and cannot overtake anybody.
@@ -27,16 +29,26 @@ type slots struct {
 	tail *seat
 	idle chan struct{} // closed when everything has come back after close
 
-	waits, refused atomic.Uint64 // waits so far, and those that ended without a place
-	waited         atomic.Int64  // nanoseconds of all waits
+	waits, failed atomic.Uint64 // waits so far, and those that ended without a place
+	waited        atomic.Int64  // nanoseconds of all waits
 }
 
 // seat is the place of one waiter in the line.
 type seat struct {
 	prev, next *seat
 	queued     bool
-	call       chan bool // true: a place; false: closed
+	job        any // what the holder of the place may do in the waiter's stead; nil: only the waiter can
+	call       chan ending
 }
+
+// ending is what a wait ends with, when the waiter does not end it.
+type ending int
+
+const (
+	granted ending = iota // a place
+	served                // the job was done
+	refused               // closed
+)
 
 const (
 	slotsClosed  = 1 << 63
@@ -63,24 +75,25 @@ func (s *slots) tryAcquire() bool {
 	}
 }
 
-// wait stands in line for a place until stop1 or stop2 is closed or the limit has passed (0: no limit).
-func (s *slots) wait(stop1, stop2 <-chan struct{}, limit time.Duration) error {
-	place, err := s.enqueue()
+// wait stands in line for a place until stop1 or stop2 is closed or the limit has passed (0: no limit). It returns true when there is no place
+// because the job has been done. Who wants to leave after its job was started waits for the end of it.
+func (s *slots) wait(job any, stop1, stop2 <-chan struct{}, limit time.Duration) (done bool, err error) {
+	place, err := s.enqueue(job)
 	if place == nil {
-		return err
+		return false, err
 	}
 	began := time.Now()
-	err = s.sit(place, stop1, stop2, limit)
+	done, err = s.sit(place, stop1, stop2, limit)
 	s.waits.Add(1)
 	s.waited.Add(int64(time.Since(began)))
 	if err != nil {
-		s.refused.Add(1)
+		s.failed.Add(1)
 	}
-	return err
+	return done, err
 }
 
 // sit waits at a place of the line.
-func (s *slots) sit(place *seat, stop1, stop2 <-chan struct{}, limit time.Duration) error {
+func (s *slots) sit(place *seat, stop1, stop2 <-chan struct{}, limit time.Duration) (done bool, err error) {
 	var timer <-chan time.Time
 	if limit > 0 {
 		t := time.NewTimer(limit)
@@ -88,8 +101,8 @@ func (s *slots) sit(place *seat, stop1, stop2 <-chan struct{}, limit time.Durati
 		timer = t.C
 	}
 	select {
-	case granted := <-place.call:
-		return closedUnless(granted)
+	case end := <-place.call:
+		return end == served, end.err()
 	case <-stop1:
 		return s.leave(place, errSlotsStopped)
 	case <-stop2:
@@ -100,7 +113,7 @@ func (s *slots) sit(place *seat, stop1, stop2 <-chan struct{}, limit time.Durati
 }
 
 // enqueue takes a free place (nil, nil) or joins the end of the line.
-func (s *slots) enqueue() (*seat, error) {
+func (s *slots) enqueue(job any) (*seat, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
@@ -113,7 +126,7 @@ func (s *slots) enqueue() (*seat, error) {
 				return nil, nil
 			}
 		case s.word.CompareAndSwap(word, word+1):
-			place := &seat{prev: s.tail, queued: true, call: make(chan bool, 1)}
+			place := &seat{prev: s.tail, queued: true, job: job, call: make(chan ending, 1)}
 			if s.tail != nil {
 				s.tail.next = place
 			} else {
@@ -126,21 +139,42 @@ func (s *slots) enqueue() (*seat, error) {
 }
 
 // leave gives up waiting. A place granted in the meantime goes to the next in line.
-func (s *slots) leave(place *seat, reason error) error {
+func (s *slots) leave(place *seat, reason error) (done bool, err error) {
 	s.mu.Lock()
 	if place.queued {
 		s.unlink(place)
 		s.word.Add(^uint64(0))
 		s.mu.Unlock()
-		return reason
+		return false, reason
 	}
 	s.mu.Unlock()
-	if <-place.call {
+	switch end := <-place.call; end {
+	case granted:
 		s.release()
-		return reason
+		return false, reason
+	default:
+		return end == served, end.err()
 	}
-	return errSlotsClosed
 }
+
+// startJobs takes up to most waiters out of the line, from its head up to the first one without a job, and appends them to started. The
+// caller holds the only place, does their jobs, and ends the wait of each of them.
+func (s *slots) startJobs(started []*seat, most int) []*seat {
+	if s.word.Load()&slotsWaiting == 0 {
+		return started
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for place := s.head; place != nil && place.job != nil && len(started) < most; place = s.head {
+		s.unlink(place)
+		s.word.Add(^uint64(0))
+		started = append(started, place)
+	}
+	return started
+}
+
+// end tells the waiter, whose job was started, that it is done.
+func (p *seat) end() { p.call <- served }
 
 // release gives a place back.
 func (s *slots) release() {
@@ -163,7 +197,7 @@ func (s *slots) handOver() {
 	if place := s.head; place != nil {
 		s.unlink(place)
 		s.word.Add(^uint64(0))
-		place.call <- true
+		place.call <- granted
 		return
 	}
 	word := s.word.Add(slotsOneFree)
@@ -183,7 +217,7 @@ func (s *slots) close() {
 	for place := s.head; place != nil; place = s.head {
 		s.unlink(place)
 		word = s.word.Add(^uint64(0))
-		place.call <- false
+		place.call <- refused
 	}
 	if word == slotsClosed|s.capacity*slotsOneFree {
 		close(s.idle)
@@ -212,9 +246,9 @@ func (s *slots) load() (taken, waiting int) {
 	return int(s.capacity - free), int(word & slotsWaiting)
 }
 
-func closedUnless(granted bool) error {
-	if granted {
-		return nil
+func (e ending) err() error {
+	if e == refused {
+		return errSlotsClosed
 	}
-	return errSlotsClosed
+	return nil
 }

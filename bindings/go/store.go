@@ -38,27 +38,38 @@ func OpenConfig(config Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := newStore(handle)
-	if err == nil {
-		store.limitWaits(&config)
-	}
-	return store, err
+	return newStore(handle)
 }
 
-// limitWaits takes over the limits that hold while a call waits in Go.
-func (s *Store) limitWaits(config *Config) {
-	s.pool.patience = config.duration("pool.wait_timeout", defaultPatience)
-	s.opts.timeout = config.duration("query.timeout", 0)
-}
-
+// newStore makes the Go side of a store that it closes when nobody has it any more.
 func newStore(handle uint64) (*Store, error) {
-	p, err := newPool(handle)
+	store, err := storeOf(handle)
 	if err != nil {
 		nativeClose(handle, 0)
 		return nil, err
 	}
-	runtime.AddCleanup(p, func(handle uint64) { nativeClose(handle, 0) }, handle)
-	return &Store{target{pool: p, handle: handle}}, nil
+	runtime.AddCleanup(store.pool, func(handle uint64) { nativeClose(handle, 0) }, handle)
+	return store, nil
+}
+
+// storeOf makes the Go side of an open store, with the defaults for what waits in Go.
+func storeOf(handle uint64) (*Store, error) {
+	s, err := settingsOf(handle)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{target{pool: newPool(handle, s), handle: handle, opts: options{timeout: s.timeout}}}, nil
+}
+
+// Config returns the value of one key that the store was opened with, such as "pool.wait_timeout", as text in the key's unit. Defaults are
+// included.
+func (s *Store) Config(key string) (string, error) {
+	if s.pool.closed.Load() {
+		return "", newError(ErrClosed, "config: the store is closed")
+	}
+	value, err := nativeSetting(s.handle, key)
+	runtime.KeepAlive(s.pool)
+	return value, err
 }
 
 // Close closes the store: it admits no new calls, lets those under way finish for the configured drain time, ends what is left,
@@ -168,7 +179,7 @@ func (s *slots) addTo(stats *Stats) {
 	stats.Waiting += waiting
 	stats.Waits += s.waits.Load()
 	stats.WaitTime += time.Duration(s.waited.Load())
-	stats.Exhausted += s.refused.Load()
+	stats.Exhausted += s.failed.Load()
 }
 
 // Health is the outcome of a health check.
@@ -189,7 +200,7 @@ func (s *Store) Health(ctx context.Context) (Health, error) {
 		return Health{}, err
 	}
 	defer f.releaseSlot()
-	if !f.limit(&s.target) {
+	if !f.limit() {
 		return Health{}, f.lateError()
 	}
 	health, status := nativeHealth(f)
@@ -233,7 +244,6 @@ func Initialize(config Config) error {
 	if err != nil {
 		return err
 	}
-	store.limitWaits(&config)
 	instance.Store(store)
 	return nil
 }
@@ -264,9 +274,5 @@ func newInstance() (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPool(handle)
-	if err != nil {
-		return nil, err
-	}
-	return &Store{target{pool: p, handle: handle}}, nil
+	return storeOf(handle)
 }

@@ -50,7 +50,8 @@ func (t *target) QueryRow(ctx context.Context, sql string, args ...any) *Row {
 	return t.queryRow(new(Row), ctx, nil, sql, args)
 }
 
-// Exec runs one statement for its effect. It waits for the writer and for the engine until the context ends.
+// Exec runs one statement for its effect. It waits for the writer and for the engine until the context ends. On a store, writes of
+// goroutines that wait share a transaction (writer.group_commit); each has a result and an error of its own, and all is durable when it returns.
 func (t *target) Exec(ctx context.Context, sql string, args ...any) (Result, error) {
 	return t.exec(ctx, 0, sql, args)
 }
@@ -99,7 +100,7 @@ func (t *target) cross(f *frame, sql string, reads bool) error {
 	if t.guard == nil {
 		return t.crossLeasing(f, sql, reads)
 	}
-	if !f.limit(t) {
+	if !f.limit() {
 		return f.lateError()
 	}
 	status := f.run(sql)
@@ -129,15 +130,33 @@ func (t *target) crossLeasing(f *frame, sql string, reads bool) error {
 }
 
 func (t *target) crossWith(f *frame, sql string, s *slots) (int32, error) {
-	if err := t.pool.acquire(f, s); err != nil {
-		return int32(ErrExhausted), err
+	if !s.tryAcquire() {
+		if made, err := t.pool.acquireSlow(f, s, t.job(f, sql, s)); err != nil {
+			return int32(ErrExhausted), err
+		} else if made {
+			return f.made(f.call.status)
+		}
 	}
-	if !f.limit(t) {
+	f.slot = s
+	if !f.limit() {
 		f.releaseSlot()
 		return int32(ErrTimeout), f.lateError()
 	}
-	status := f.run(sql)
+	status := t.crossHolding(f, sql, s)
 	runtime.KeepAlive(t.pool)
+	return f.made(status)
+}
+
+// crossHolding makes the call of a frame that holds a place of s: with those of other writers while there are such, else alone.
+func (t *target) crossHolding(f *frame, sql string, s *slots) int32 {
+	if s == t.pool.writer && t.pool.contended() && t.job(f, sql, s) != nil {
+		return t.pool.lead(f)
+	}
+	return f.run(sql)
+}
+
+// made gives the place back after a call that failed.
+func (f *frame) made(status int32) (int32, error) {
 	if status != 0 {
 		f.releaseSlot()
 		return status, f.error(status)

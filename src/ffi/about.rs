@@ -55,6 +55,9 @@ fn describe() -> String {
             struct_size, flags, timeout_us, cancel, statement, param_names, tick, tick_context, cache, batch_rows, cache_ttl_ms,
         }
         kw_result { struct_size, reserved, last_insert_id, rows_affected }
+        kw_write {
+            struct_size, status, sql, sql_len, params, param_count, options, buffer, buffer_size, fetch, result, error,
+        }
         kw_batch { struct_size, columns, rows, flags, cells }
         kw_fetch { struct_size, columns, rows, flags, columns_id, needed, more }
         kw_statement_info { struct_size, parameter_count, column_count, read_only }

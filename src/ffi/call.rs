@@ -119,8 +119,8 @@ impl Call {
     /// The names of the parameters.
     ///
     /// # Safety
-    /// `param_names` is NULL or points to `count` NUL-terminated texts.
-    pub unsafe fn names(&self, count: usize) -> Result<Option<Vec<&str>>> {
+    /// `param_names` is NULL or points to `count` NUL-terminated texts, valid as long as the result is used.
+    pub unsafe fn names<'n>(&self, count: usize) -> Result<Option<Vec<&'n str>>> {
         if self.raw.param_names.is_null() {
             return Ok(None);
         }

@@ -8,7 +8,7 @@ use crate::sync::Mutex;
 
 use super::guard::guard;
 use super::handle::{self, Kinds, Object};
-use super::text::{give, text};
+use super::text::{copy_out, give, text};
 use super::types::*;
 use crate::config::Config;
 use crate::error::Result;
@@ -63,6 +63,30 @@ pub unsafe extern "C" fn kw_config_set(
     })
 }
 
+/// The value of one key as text that `kw_config_set` takes, in the key's unit: set, or the default; empty for a data source that is not set.
+///
+/// As much as fits goes into the buffer of `buffer_size` bytes, with a NUL at its end (nothing, where the size is 0). `length` is that of
+/// the whole value without its NUL: where it is not less than `buffer_size`, call again with more room. Errors: `KW_CONFIG`, with the
+/// nearest right key.
+#[no_mangle]
+pub unsafe extern "C" fn kw_config_get(
+    config: kw_config,
+    key: *const c_char,
+    key_len: usize,
+    buffer: *mut c_char,
+    buffer_size: usize,
+    length: *mut usize,
+    err: *mut kw_error,
+) -> kw_status {
+    // SAFETY: the caller keeps the promises of the header.
+    guard(err, || unsafe {
+        let key = required(key, key_len, "key")?;
+        let value = find(config)?.lock().text(key)?;
+        copy_out(&value, buffer, buffer_size, length)?;
+        Ok(KW_OK)
+    })
+}
+
 /// Reads YAML text; keys that it does not name stay as they are. Errors: `KW_CONFIG`, with the line.
 #[no_mangle]
 pub unsafe extern "C" fn kw_config_load_yaml(config: kw_config, yaml: *const c_char, yaml_len: usize, err: *mut kw_error) -> kw_status {
@@ -95,7 +119,7 @@ pub unsafe extern "C" fn kw_config_load_uri(config: kw_config, uri: *const c_cha
 
 /// # Safety
 /// As [`text`].
-unsafe fn required<'a>(pointer: *const c_char, length: usize, what: &str) -> Result<&'a str> {
+pub unsafe fn required<'a>(pointer: *const c_char, length: usize, what: &str) -> Result<&'a str> {
     if pointer.is_null() {
         return Err(super::text::null(what));
     }

@@ -46,8 +46,9 @@ pub fn error_flags(error: &Error) -> u32 {
     retry | outcome | cause
 }
 
+/// Writes an error into the caller's struct, as far as that goes.
 #[cold]
-fn report(err: *mut kw_error, error: &Error) {
+pub fn report(err: *mut kw_error, error: &Error) {
     // SAFETY: the caller passes NULL or a struct whose first field says its size; only so much of it is written.
     let Some(size) = (unsafe { err.cast::<u32>().as_ref() }).copied() else { return };
     let engine = error.engine();

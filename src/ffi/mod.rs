@@ -17,6 +17,7 @@ mod about;
 mod call;
 mod cancel;
 mod config;
+mod group;
 mod python;
 mod query;
 mod rows;

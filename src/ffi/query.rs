@@ -6,12 +6,13 @@ use super::call::Call;
 use super::guard::guard;
 use super::rows::{Filled, Reader};
 use super::target::{on_target, On};
-use super::text::{give, text, Out, Values};
+use super::text::{give, text, Lent, Out, Values};
 use super::types::*;
 use crate::driver::Changes;
 use crate::error::{Error, Kind, Result};
 use crate::exec::Matrix;
 use crate::options::QueryOptions;
+use crate::store::Statement;
 use crate::value::{Params, ValueRef};
 
 /// One request, read from the arguments that all functions of this page share.
@@ -52,16 +53,26 @@ impl Request {
             let mut room = Values::EMPTY;
             let values = room.read(self.params, self.count)?;
             let statement = call.statement()?;
-            let sql = match &statement {
-                Some(statement) if self.sql.is_null() => statement.0.sql(),
-                Some(_) => return Err(Error::new(Kind::Misuse, "sql: has to be NULL when options.statement is given")),
-                None if self.sql.is_null() => return Err(super::text::null("sql")),
-                None => text(self.sql, self.sql_len, "sql")?,
-            };
+            let sql = sql_of(self.sql, self.sql_len, statement.as_deref())?;
             let names = call.names(self.names)?;
             let params = Given { values, names: names.as_deref() };
             on_target(self.target, &call, |on, call| work(on, sql, params, &call.options()?, call))
         }
+    }
+}
+
+/// The SQL of a call: its text, or that of its prepared statement.
+///
+/// # Safety
+/// As [`text`].
+#[inline]
+pub unsafe fn sql_of(sql: *const c_char, length: usize, statement: Option<&(Statement, Lent)>) -> Result<&str> {
+    match statement {
+        Some(statement) if sql.is_null() => Ok(statement.0.sql()),
+        Some(_) => Err(Error::new(Kind::Misuse, "sql: has to be NULL when options.statement is given")),
+        None if sql.is_null() => Err(super::text::null("sql")),
+        // SAFETY: the caller's promise.
+        None => unsafe { text(sql, length, "sql") },
     }
 }
 
@@ -218,7 +229,7 @@ pub unsafe extern "C" fn kw_execute_script(
 
 /// # Safety
 /// `out` is NULL or a valid struct.
-unsafe fn optional(out: *mut kw_result) -> Result<Option<Out<kw_result>>> {
+pub unsafe fn optional(out: *mut kw_result) -> Result<Option<Out<kw_result>>> {
     if out.is_null() {
         return Ok(None);
     }
@@ -226,7 +237,7 @@ unsafe fn optional(out: *mut kw_result) -> Result<Option<Out<kw_result>>> {
     unsafe { Out::new(out, "out").map(Some) }
 }
 
-fn write_result(out: Option<Out<kw_result>>, changes: Changes) {
+pub fn write_result(out: Option<Out<kw_result>>, changes: Changes) {
     if let Some(out) = out {
         let Changes { last_insert_id, rows_affected } = changes;
         out.write(kw_result { struct_size: 0, reserved: 0, last_insert_id, rows_affected });

@@ -1,15 +1,16 @@
 //! Stores: initialize, open, look at, close.
 
 use std::collections::BTreeSet;
+use std::ffi::c_char;
 use std::time::Duration;
 
 use crate::sync::Mutex;
 
 use super::call::Call;
-use super::config::find as find_config;
+use super::config::{find as find_config, required};
 use super::guard::{copy_text, guard};
 use super::handle::{self, Kinds, Object};
-use super::text::{give, null, Out};
+use super::text::{copy_out, give, null, Out};
 use super::types::*;
 use crate::error::{Error, Kind, Result};
 use crate::instance;
@@ -80,6 +81,26 @@ pub unsafe extern "C" fn kw_store_close(store: kw_store, drain_us: i64, err: *mu
         let result = store.map_or(Ok(()), |store| store.close(drain));
         handle::instance_changed();
         result.map(|()| KW_OK)
+    })
+}
+
+/// The value of one key of the configuration that the store was opened with, like `kw_config_get`. Never blocks.
+#[no_mangle]
+pub unsafe extern "C" fn kw_store_config(
+    store: kw_store,
+    key: *const c_char,
+    key_len: usize,
+    buffer: *mut c_char,
+    buffer_size: usize,
+    length: *mut usize,
+    err: *mut kw_error,
+) -> kw_status {
+    // SAFETY: the caller keeps the promises of the header.
+    guard(err, || unsafe {
+        let key = required(key, key_len, "key")?;
+        let value = handle::with_store(store, |store| store.config().text(key))?;
+        copy_out(&value, buffer, buffer_size, length)?;
+        Ok(KW_OK)
     })
 }
 
@@ -162,7 +183,7 @@ pub unsafe extern "C" fn kw_store_warning_count(store: kw_store, out: *mut u32, 
 pub unsafe extern "C" fn kw_store_warning(
     store: kw_store,
     index: u32,
-    text: *mut *const std::ffi::c_char,
+    text: *mut *const c_char,
     len: *mut usize,
     err: *mut kw_error,
 ) -> kw_status {

@@ -5,6 +5,7 @@ use std::ffi::{c_char, c_void, CStr, CString};
 
 use crate::sync::Mutex;
 
+use super::guard::copy_text;
 use super::types::*;
 use crate::error::{Error, Kind, Result};
 use crate::value::ValueRef;
@@ -52,7 +53,7 @@ macro_rules! sized {
         unsafe impl Sized32 for $name {}
     )* };
 }
-sized!(kw_options, kw_result, kw_batch, kw_fetch, kw_statement_info, kw_stats, kw_health);
+sized!(kw_options, kw_result, kw_batch, kw_fetch, kw_statement_info, kw_stats, kw_health, kw_write);
 
 /// Reads a struct of the caller: what an older caller lacks is zero, what a newer one adds has to be.
 ///
@@ -161,6 +162,24 @@ pub unsafe fn give<T>(pointer: *mut T, value: T, what: &str) -> Result<()> {
     }
     // SAFETY: the caller's promise.
     unsafe { pointer.write(value) };
+    Ok(())
+}
+
+/// Copies text with a NUL into a buffer of the caller's, as much of it as fits, and says how long all of it is.
+///
+/// # Safety
+/// `buffer` is NULL, or valid for writes of `size` bytes; `length` is NULL or valid for a write.
+pub unsafe fn copy_out(text: &str, buffer: *mut c_char, size: usize, length: *mut usize) -> Result<()> {
+    if buffer.is_null() && size > 0 {
+        return Err(null("buffer"));
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        give(length, text.len(), "length")?;
+        if size > 0 {
+            copy_text(text, std::slice::from_raw_parts_mut(buffer, size));
+        }
+    }
     Ok(())
 }
 

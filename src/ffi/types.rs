@@ -251,6 +251,33 @@ pub struct kw_result {
     pub rows_affected: i64,
 }
 
+/// One write of a `kw_execute_group`. Initialize with `KW_WRITE_INIT`. The first fields say what to run, as the arguments of `kw_execute` and
+/// `kw_query_into` do; the last ones get what became of it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kw_write {
+    /// `sizeof(kw_write)`, the same in each element of an array.
+    pub struct_size: u32,
+    /// Out: what the call would have returned for this write alone.
+    pub status: kw_status,
+    /// NULL when `options->statement` is given.
+    pub sql: *const c_char,
+    pub sql_len: usize,
+    pub params: *const kw_cell,
+    pub param_count: usize,
+    /// The options of this write alone, or NULL.
+    pub options: *const kw_options,
+    /// Memory for rows (RETURNING), 8-byte aligned; used when `fetch` is not NULL.
+    pub buffer: *mut c_void,
+    pub buffer_size: usize,
+    /// Out: what was put into the buffer. NULL: rows are dropped.
+    pub fetch: *mut kw_fetch,
+    /// Out: what was changed, when `fetch` is NULL. May be NULL.
+    pub result: *mut kw_result,
+    /// Out, on failure. May be NULL.
+    pub error: *mut kw_error,
+}
+
 /// Some rows, row by row, in the library's memory: valid until the next call on the rows. Initialize with `KW_BATCH_INIT`.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -40,7 +40,7 @@ impl Store {
             Door::Open(lease) => Ok(Written::Alone(lease)),
             Door::Turn(lease, _) if rules.delay.is_zero() && !lease.has_follower() => Ok(Written::Alone(lease)),
             Door::Turn(mut lease, member) => {
-                group::lead(&mut lease, &member, op, rules);
+                group::lead(&mut lease, [(&*member, op)], rules);
                 drop(lease);
                 member.result().map(Written::Done)
             }

@@ -177,6 +177,45 @@ static void wrong_arguments(void) {
     EQUAL(0, store);
 }
 
+static const char *value_of(kw_config config, kw_store store, const char *key) {
+    static char buffer[64];
+    size_t length = 0;
+    if (config != 0) OK(kw_config_get(config, key, KW_NUL_TERMINATED, buffer, sizeof buffer, &length, &err));
+    else OK(kw_store_config(store, key, KW_NUL_TERMINATED, buffer, sizeof buffer, &length, &err));
+    EQUAL(strlen(buffer), length);
+    return buffer;
+}
+
+static void values_are_read_back_however_they_were_written(void) {
+    kw_config config = new_config();
+    kw_store store = 0;
+    HAS(value_of(config, 0, "pool.wait_timeout"), "30");
+    EQUAL(0, strcmp("", value_of(config, 0, "datasource")));
+    OK(kw_config_load_yaml(config, "pool: {wait_timeout: 250ms}\nwriter: {group_max: 9}", KW_NUL_TERMINATED, &err));
+    OK(kw_config_load_uri(config, ":memory:", KW_NUL_TERMINATED, &err));
+    OK(set(config, "sqlite.synchronous", "full"));
+    OK(kw_open(config, &store, &err));
+    OK(set(config, "writer.group_max", "3"));
+    EQUAL(0, strcmp("0.25", value_of(0, store, "pool.wait_timeout")));
+    EQUAL(0, strcmp("9", value_of(0, store, "database.writer.group_max")));
+    EQUAL(0, strcmp("full", value_of(0, store, "options.synchronous")));
+    EQUAL(0, strcmp(":memory:", value_of(0, store, "datasource")));
+    EQUAL(0, strcmp("3", value_of(config, 0, "writer.group_max")));
+
+    char small[4] = "xxx";
+    size_t length = 0;
+    OK(kw_store_config(store, "datasource", KW_NUL_TERMINATED, small, sizeof small, &length, &err));
+    EQUAL(8, length);
+    EQUAL(0, strcmp(":me", small));
+    OK(kw_store_config(store, "datasource", KW_NUL_TERMINATED, NULL, 0, &length, &err));
+    FAILS(KW_MISUSE, kw_store_config(store, "datasource", KW_NUL_TERMINATED, NULL, 1, &length, &err));
+    FAILS(KW_CONFIG, kw_store_config(store, "pool.max_opne", KW_NUL_TERMINATED, small, sizeof small, &length, &err));
+    HAS(err.message, "pool.max_open");
+    OK(kw_store_close(store, -1, &err));
+    FAILS(KW_INVALID_HANDLE, kw_store_config(store, "datasource", KW_NUL_TERMINATED, small, sizeof small, &length, &err));
+    OK(kw_config_free(config));
+}
+
 int main(int argc, char **argv) {
     (void)argc;
     RUN(keys_are_taken);
@@ -191,5 +230,6 @@ int main(int argc, char **argv) {
     RUN(data_sources);
     RUN(what_has_no_effect_is_said);
     RUN(wrong_arguments);
+    RUN(values_are_read_back_however_they_were_written);
     return REPORT();
 }

@@ -67,6 +67,7 @@ _FUNCTIONS: Dict[str, List[Any]] = {
     "kw_open": [_u64, _out, _err],
     "kw_store_close": [_u64, _i64, _err],
     "kw_store_stats": [_u64, ctypes.POINTER(_Stats), _err],
+    "kw_store_config": [_u64, _text, _size, _pointer, _size, ctypes.POINTER(_size), _err],
     "kw_store_warning_count": [_u64, ctypes.POINTER(_u32), _err],
     "kw_store_warning": [_u64, _u32, ctypes.POINTER(_text), ctypes.POINTER(_size), _err],
     "kw_store_health": [_u64, _options, ctypes.POINTER(_Health), _err],
@@ -252,6 +253,18 @@ def close_store(store: int, drain_us: int) -> None:
     """Closes a store."""
     error = _new_error()
     _done(_library.kw_store_close(store, drain_us, error), error)
+
+
+def store_config(store: int, key: str) -> str:
+    """The text of one key of the configuration of a store."""
+    name, length, error = _utf8(key), _size(), _new_error()
+    room = 256
+    while True:
+        buffer = ctypes.create_string_buffer(room)
+        _done(_library.kw_store_config(store, name, len(name), buffer, room, length, error), error)
+        if length.value < room:
+            return buffer.raw[: length.value].decode("utf-8", "replace")
+        room = length.value + 1
 
 
 def stats(store: int) -> Dict[str, int]:

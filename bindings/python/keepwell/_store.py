@@ -270,6 +270,10 @@ class Store(Target):
             if text.startswith("options.second_sqlite:"):
                 warnings.warn(text, SecondSqliteWarning, stacklevel=level)
 
+    def config(self, key: str) -> str:
+        """The value of one key (``"pool.wait_timeout"``) that the store was opened with, defaults included, as text in the key's unit."""
+        return _library.store_config(self._handle, key)
+
     def stats(self) -> Dict[str, int]:
         """The state of the pool in numbers."""
         return _library.stats(self._handle)

@@ -91,3 +91,15 @@ def test_a_path_with_strange_characters(tmp_path: Path) -> None:
         with keepwell.open(tmp_path / name) as store:
             store.execute("CREATE TABLE t(a)")
         assert (tmp_path / name).exists(), name
+
+
+def test_the_effective_configuration_is_read_back(tmp_path: Path) -> None:
+    with keepwell.open({"datasource": tmp_path / "a.db", "pool": {"wait_timeout": "250ms"}}) as store:
+        assert (store.config("pool.wait_timeout"), store.config("writer.group_max")) == ("0.25", "64")
+        assert store.config("datasource").endswith("a.db")
+        with pytest.raises(keepwell.ConfigError, match="pool.max_open"):
+            store.config("pool.max_opne")
+    path = tmp_path / ("long" * 60) / "b.db"
+    path.parent.mkdir()
+    with keepwell.open(path) as store:
+        assert store.config("datasource") == str(path), "longer than the first buffer"
