@@ -40,8 +40,15 @@ pub fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>, longest: Duratio
     condvar.wait_timeout(guard, longest).unwrap_or_else(PoisonError::into_inner).0
 }
 
-/// The locks of the files that are model-checked: the ones above in the product, `loom`'s under `--cfg loom`.
+/// The locks and atomics of the files that are model-checked: the ones above and std's in the product, `loom`'s under `--cfg loom`.
 pub mod checked {
+    pub use std::sync::atomic::Ordering;
+
+    #[cfg(loom)]
+    pub use loom::sync::atomic::AtomicU64;
+    #[cfg(not(loom))]
+    pub use std::sync::atomic::AtomicU64;
+
     #[cfg(not(loom))]
     pub use super::{wait, Condvar, Mutex, MutexGuard};
 
