@@ -45,6 +45,8 @@ fn together(store: &Store, statements: &[&str]) -> Vec<Result<Changes>> {
     queued(store, works)
 }
 
+type Work<R> = Box<dyn FnOnce(&Store) -> R + Send>;
+
 fn queued<R: Send>(store: &Store, works: Vec<impl FnOnce(&Store) -> R + Send>) -> Vec<R> {
     queued_then(store, works, || {})
 }
@@ -210,7 +212,7 @@ fn a_write_that_runs_into_its_deadline_is_undone_and_the_others_run_again() {
     let (_folder, store) = open(&[]);
     let insert = |sql: &'static str, timeout| move |store: &Store| store.execute(sql, Params::NONE, &QueryOptions { timeout, ..plain() });
     let soon = Timeout::After(Duration::from_millis(300));
-    let works: Vec<Box<dyn FnOnce(&Store) -> Result<Changes> + Send>> = vec![
+    let works: Vec<Work<Result<Changes>>> = vec![
         Box::new(insert("INSERT INTO t VALUES (1, 'a')", Timeout::Default)),
         Box::new(insert(LONG, soon)),
         Box::new(insert("INSERT INTO t VALUES (2, 'b')", Timeout::Default)),
@@ -226,7 +228,7 @@ fn a_cancelled_write_is_undone_and_the_leader_runs_again() {
     let token = CancelToken::new().unwrap();
     let long = move |store: &Store| store.execute(LONG, Params::NONE, &QueryOptions { cancel: Some(token), ..plain() });
     let short = |store: &Store| store.execute("INSERT INTO t VALUES (1, 'a')", Params::NONE, &plain());
-    let works: Vec<Box<dyn FnOnce(&Store) -> Result<Changes> + Send>> = vec![Box::new(short), Box::new(long)];
+    let works: Vec<Work<Result<Changes>>> = vec![Box::new(short), Box::new(long)];
     let results = queued_then(&store, works, || {
         wait_for_line(&store, 0);
         token.cancel();
@@ -244,7 +246,7 @@ fn what_was_stopped_is_not_run_again_with_the_others() {
     let (_folder, store) = open(&[]);
     let insert = |sql: &'static str, timeout| move |store: &Store| store.execute(sql, Params::NONE, &QueryOptions { timeout, ..plain() });
     let soon = Timeout::After(Duration::from_millis(300));
-    let works: Vec<Box<dyn FnOnce(&Store) -> Result<Changes> + Send>> = vec![
+    let works: Vec<Work<Result<Changes>>> = vec![
         Box::new(insert("INSERT INTO t VALUES (1, 'a')", Timeout::Default)),
         Box::new(insert(ENDLESS, soon)),
         Box::new(insert("INSERT OR ROLLBACK INTO t VALUES (2, 'a')", Timeout::Default)),
@@ -259,8 +261,7 @@ fn a_failure_is_told_only_when_what_it_came_from_is_durable() {
     // Running it again takes long enough for the one that failed to look.
     let slow = "INSERT INTO t SELECT 1, 'a' FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 300000) \
                 SELECT count(*) FROM c)";
-    let mut works: Vec<Box<dyn FnOnce(&Store) -> i64 + Send>> =
-        vec![Box::new(|store| store.execute(slow, Params::NONE, &plain()).unwrap().rows_affected)];
+    let mut works: Vec<Work<i64>> = vec![Box::new(|store| store.execute(slow, Params::NONE, &plain()).unwrap().rows_affected)];
     works.push(Box::new(|store| store.execute("INSERT INTO t VALUES (2, 'b')", Params::NONE, &plain()).unwrap().rows_affected));
     works.push(Box::new(|store| {
         let error = store.execute("INSERT OR ROLLBACK INTO t VALUES (3, 'a')", Params::NONE, &plain()).unwrap_err();
@@ -291,7 +292,7 @@ fn a_transaction_in_line_is_not_overtaken_by_writes_behind_it() {
         tx.commit().unwrap();
         id
     };
-    let works: Vec<Box<dyn FnOnce(&Store) -> i64 + Send>> =
+    let works: Vec<Work<i64>> =
         vec![Box::new(write), Box::new(write), Box::new(transaction), Box::new(write), Box::new(transaction), Box::new(write)];
     assert_eq!(queued(&store, works), [1, 2, 3, 4, 5, 6]);
 }

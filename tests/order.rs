@@ -21,8 +21,10 @@ fn plain() -> QueryOptions<'static> {
     QueryOptions::default()
 }
 
+type Way = fn(&Store, &QueryOptions<'_>, i64) -> keepwell::Result<()>;
+
 /// Every way to write, each with its ticket in one row.
-const WAYS: [fn(&Store, &QueryOptions<'_>, i64) -> keepwell::Result<()>; 8] = [
+const WAYS: [Way; 8] = [
     |store, options, ticket| store.execute(INSERT, &[ticket.into()], options).map(drop),
     |store, options, ticket| store.query("INSERT INTO t(ticket) VALUES (?1) RETURNING place", &[ticket.into()], options).map(drop),
     |store, options, ticket| {
