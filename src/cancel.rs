@@ -1,9 +1,11 @@
 //! One operation's right to go on: its deadline, its cancel token, and its caller's tick.
 
+mod slot;
+
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use self::slot::Slot;
 use crate::error::{Error, Kind, Result};
 
 /// How often a caller's tick is called while an operation waits or runs.
@@ -182,18 +184,14 @@ impl Bounds {
 
 /// A switch that ends every operation that was given it, from any thread and also from a signal handler.
 ///
-/// A token is a number (slot and generation) over memory that is never freed: using a freed token touches nothing. The bits of a
-/// slot are `generation << 2 | cancelled << 1 | taken`.
+/// A token is a number (slot and generation) over memory that is never freed: using a freed token touches nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CancelToken(u64);
 
 const CHUNK: usize = 256;
 const CHUNKS: usize = 256;
-const TAKEN: u64 = 1;
-const CANCELLED: u64 = 2;
-const GENERATION: u64 = 4;
 
-type Chunk = [AtomicU64; CHUNK];
+type Chunk = [Slot; CHUNK];
 type OnceRef = once_cell::race::OnceRef<'static, Chunk>;
 static TABLE: [OnceRef; CHUNKS] = [const { OnceRef::new() }; CHUNKS];
 
@@ -216,55 +214,50 @@ impl CancelToken {
     /// The token behind a number; `None` for a number that is no live token.
     pub fn from_raw(raw: u64) -> Option<Self> {
         let token = CancelToken(raw);
-        token.cell().filter(|cell| token.owns(cell.load(Ordering::Acquire))).map(|_| token)
+        token.slot().filter(|slot| slot.is_live(token.generation())).map(|_| token)
     }
 
     /// Ends every operation that runs or starts with this token. Safe in a signal handler; without effect on a freed token.
     pub fn cancel(self) {
-        self.update(|bits| bits | CANCELLED);
+        self.with(Slot::cancel);
     }
 
     /// Makes a cancelled token usable again.
     pub fn reset(self) {
-        self.update(|bits| bits & !CANCELLED);
+        self.with(Slot::reset);
     }
 
     /// Gives the token back; every copy of it becomes ineffective. Freeing twice is harmless.
     pub fn free(self) {
-        self.update(|bits| (bits & !(CANCELLED | TAKEN)).wrapping_add(GENERATION));
+        self.with(Slot::free);
     }
 
     /// Whether the token has been cancelled.
     #[inline]
     pub fn is_cancelled(self) -> bool {
-        self.cell().is_some_and(|cell| {
-            let bits = cell.load(Ordering::Relaxed);
-            self.owns(bits) && bits & CANCELLED != 0
-        })
+        self.slot().is_some_and(|slot| slot.is_cancelled(self.generation()))
     }
 
-    fn owns(self, bits: u64) -> bool {
-        bits & TAKEN != 0 && (bits / GENERATION) as u32 as u64 == self.0 >> 16 & 0xFFFF_FFFF
-    }
-
-    fn update(self, change: impl Fn(u64) -> u64) {
-        if let Some(cell) = self.cell() {
-            let _ = cell.fetch_update(Ordering::AcqRel, Ordering::Acquire, |bits| self.owns(bits).then(|| change(bits)));
+    fn with(self, act: fn(&Slot, u32)) {
+        if let Some(slot) = self.slot() {
+            act(slot, self.generation());
         }
     }
 
-    fn cell(self) -> Option<&'static AtomicU64> {
+    fn generation(self) -> u32 {
+        (self.0 >> 16) as u32
+    }
+
+    fn slot(self) -> Option<&'static Slot> {
         let index = (self.0 & 0xFFFF) as usize;
         existing(index / CHUNK).map(|chunk| &chunk[index % CHUNK])
     }
 }
 
 fn claim(chunk: &'static Chunk, index: usize) -> Option<CancelToken> {
-    chunk.iter().enumerate().find_map(|(i, cell)| {
-        let bits = cell.load(Ordering::Relaxed);
-        let free = bits & TAKEN == 0;
-        let taken = free && cell.compare_exchange(bits, bits | TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-        taken.then(|| CancelToken(((bits / GENERATION) & 0xFFFF_FFFF) << 16 | (index * CHUNK + i) as u64))
+    chunk.iter().enumerate().find_map(|(i, slot)| {
+        let generation = slot.claim()?;
+        Some(CancelToken(u64::from(generation) << 16 | (index * CHUNK + i) as u64))
     })
 }
 
@@ -275,7 +268,7 @@ fn existing(index: usize) -> Option<&'static Chunk> {
 fn chunk(index: usize) -> &'static Chunk {
     // Two threads may race here; the loser's chunk stays leaked, which is two kilobytes once.
     existing(index).unwrap_or_else(|| {
-        let _ = TABLE[index].set(Box::leak(Box::new([const { AtomicU64::new(0) }; CHUNK])));
+        let _ = TABLE[index].set(Box::leak(Box::new(std::array::from_fn(|_| Slot::new()))));
         existing(index).expect("published just now")
     })
 }

@@ -10,7 +10,8 @@
 //!   by itself;
 //! * what can not run inside a transaction runs by itself.
 //!
-//! Nobody has been told of a result before its COMMIT, so running a write again is running it for the first time.
+//! Nobody has been told of a result before its COMMIT, so running a write again is running it for the first time. Who was stopped, by a
+//! deadline or a cancellation, is not run again.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};

@@ -166,10 +166,12 @@ impl Race {
                     })
                 })
                 .collect();
-            (0..CANCELLERS).for_each(|number| drop(scope.spawn(move || self.strike(&mut Dice::new(seed + 1000 + number as u64)))));
-            scope.spawn(|| self.watch());
+            let strike = |number| scope.spawn(move || self.strike(&mut Dice::new(seed + 1000 + number as u64)));
+            let mut others: Vec<_> = (0..CANCELLERS).map(strike).collect();
+            others.push(scope.spawn(|| self.watch()));
             let tallies = workers.into_iter().map(|worker| worker.join().expect("a worker found an answer wrong")).collect();
             self.over.store(true, Ordering::Relaxed);
+            others.into_iter().for_each(|other| other.join().unwrap());
             tallies
         });
         self.compare(&tallies);

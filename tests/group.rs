@@ -49,6 +49,8 @@ fn together(store: &Store, statements: &[&str]) -> Vec<Result<Changes>> {
     queued(store, works)
 }
 
+type Work<R> = Box<dyn FnOnce(&Store) -> R + Send>;
+
 fn queued<R: Send>(store: &Store, works: Vec<impl FnOnce(&Store) -> R + Send>) -> Vec<R> {
     queued_then(store, works, || {})
 }
@@ -162,6 +164,30 @@ fn what_can_not_be_in_a_transaction_runs_by_itself_in_its_turn() {
     let results = together(&store, &["INSERT INTO t VALUES (1, 'a')", "VACUUM", "PRAGMA wal_checkpoint", "INSERT INTO t VALUES (2, 'b')"]);
     assert_eq!(kinds(&results), [None; 4]);
     assert_eq!(numbers(&store, "SELECT n FROM t ORDER BY n"), [1, 2]);
+}
+
+#[test]
+fn a_vacuum_that_is_prepared_anew_still_runs_by_itself() {
+    let (_folder, store) = open(&[]);
+    store.execute("VACUUM", Params::NONE, &plain()).unwrap();
+    // SQLite prepares everything anew after a change of the schema was undone.
+    let tx = begin(&store);
+    tx.execute("CREATE TABLE other(x)", Params::NONE, &plain()).unwrap();
+    tx.rollback().unwrap();
+    store.execute("VACUUM", Params::NONE, &plain()).unwrap();
+    assert_eq!(kinds(&together(&store, &["INSERT INTO t VALUES (1, 'a')", "VACUUM"])), [None, None]);
+}
+
+#[test]
+fn what_fails_when_it_is_prepared_anew_spoils_no_counts_of_the_next() {
+    let (_folder, store) = open(&[]);
+    let insert = |n: i64| store.execute("INSERT INTO t(n) VALUES (?1)", &[n.into()], &plain()).unwrap();
+    insert(1);
+    store.execute("CREATE TABLE other(x)", Params::NONE, &plain()).unwrap();
+    store.execute("CREATE TABLE other(x)", Params::NONE, &plain()).unwrap_err();
+    // Prepared anew here, and counted by what was known before; the next one by what was heard now.
+    assert_eq!(insert(2), Changes { last_insert_id: 2, rows_affected: 1 });
+    assert_eq!(insert(3), Changes { last_insert_id: 3, rows_affected: 1 });
 }
 
 #[test]

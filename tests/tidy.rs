@@ -19,7 +19,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sync", &[]),
     ("slots", &["sync"]),
     ("bell", &["sync"]),
-    ("cancel", &["error"]),
+    ("cancel", &["sync", "error"]),
     ("metrics", &[]),
     ("driver", &["sync", "cancel", "error", "footprint", "process", "rows", "tables", "value"]),
     // Siblings stand on those and never on each other, but for the pool that leases come from.

@@ -145,3 +145,113 @@ fn who_gives_up_has_left_the_line_or_waits_for_the_end_of_its_job() {
         assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
     });
 }
+
+/// A waiter with a job, whose patience is `patience`; how often the job was done here or given up.
+fn owner(slots: &Arc<Slots<u8, u8>>, patience: fn() -> Result<Duration, ()>) -> loom::thread::JoinHandle<usize> {
+    let slots = slots.clone();
+    loom::thread::spawn(move || match slots.take_or_be_served(|_| false, || Some(1), patience) {
+        Ok(Turn::Served) => 0,
+        Ok(Turn::Taken(_)) => 1 + serve(&slots),
+        Err(_) => 1,
+    })
+}
+
+#[test]
+fn of_two_jobs_and_one_that_leaves_each_is_done_or_left_once() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let slots = Arc::new(Slots::<u8, u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let owners = [owner(&slots, forever), owner(&slots, never)];
+        let mut done = serve(&slots);
+        done += owners.into_iter().map(|owner| owner.join().unwrap()).sum::<usize>();
+        assert_eq!(done, 2);
+        assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
+    });
+}
+
+#[test]
+fn a_job_that_was_started_ends_although_everything_closes() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8, u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let owner = {
+            let slots = slots.clone();
+            loom::thread::spawn(move || slots.take_or_be_served(|_| false, || Some(1), forever))
+        };
+        let started = slots.start_job();
+        assert!(slots.close().is_empty());
+        let served = started.is_some();
+        drop(started);
+        assert!(slots.start_job().is_none(), "closing has emptied the line");
+        assert_eq!(slots.put(1), Some(1));
+        assert_eq!(owner.join().unwrap(), if served { Ok(Turn::Served) } else { Err(Refusal::Closed) });
+        assert_eq!(slots.load().total, 0);
+    });
+}
+
+#[test]
+fn who_waits_for_company_hears_of_who_joins() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8, u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let owner = owner(&slots, forever);
+        slots.await_company(Duration::MAX);
+        assert!(slots.has_job());
+        assert_eq!(serve(&slots) + owner.join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn who_waits_for_company_hears_of_the_end() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8, u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let closer = {
+            let slots = slots.clone();
+            loom::thread::spawn(move || assert!(slots.close().is_empty()))
+        };
+        slots.await_company(Duration::MAX);
+        assert_eq!(slots.take(|_| false, forever), Err(Refusal::Closed));
+        assert_eq!(slots.put(1), Some(1));
+        closer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_vacancy_goes_to_the_job_at_the_head() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8, u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let next = {
+            let slots = slots.clone();
+            loom::thread::spawn(move || {
+                assert_eq!(slots.take_or_be_served(|_| false, || Some(1), forever), Ok(Turn::Taken(Taken::Vacant)));
+                slots.put(2);
+            })
+        };
+        slots.discard();
+        next.join().unwrap();
+        assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
+    });
+}
+
+#[test]
+fn who_gives_up_with_a_vacancy_in_its_hands_passes_it_on() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::<u8, u8>::new(1));
+        slots.take(|_| false, forever).unwrap();
+        let owner = {
+            let slots = slots.clone();
+            loom::thread::spawn(move || match slots.take_or_be_served(|_| false, || Some(1), never) {
+                Ok(Turn::Taken(_)) => slots.discard(),
+                Ok(Turn::Served) => panic!("by whom?"),
+                Err(refusal) => assert_eq!(refusal, Refusal::Impatient(())),
+            })
+        };
+        slots.discard();
+        owner.join().unwrap();
+        assert_eq!(slots.load(), Load { capacity: 1, total: 0, idle: 0, waiting: 0 });
+    });
+}

@@ -93,7 +93,9 @@ fn a_waiter_that_panics_leaves_the_line_and_passes_on_what_it_was_given() {
                 slots.take(
                     |_| false,
                     || -> Result<Duration, ()> {
-                        given.map(|thing| slots.put(thing));
+                        if let Some(thing) = given {
+                            slots.put(thing);
+                        }
                         std::panic::resume_unwind(Box::new("out of patience"))
                     },
                 )

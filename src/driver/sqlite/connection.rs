@@ -132,6 +132,9 @@ impl SqliteConnection {
         let sql = self.statements.peek(cursor).map_or_else(|_| "statement".to_string(), |entry| brief(&entry.plan.sql));
         let error = self.failure_error(failure, &sql, op);
         if let Ok(entry) = self.statements.get(cursor) {
+            if self.recorder.heard() {
+                heard_in_step(entry, &self.recorder, &self.shared);
+            }
             entry.statement.reset();
             entry.running = false;
         }
@@ -230,6 +233,10 @@ impl Connection for SqliteConnection {
         batch.reset(columns);
         entry.running = true;
         raw.will_step(&entry.statement);
+        if recorder.heard() {
+            // Of a statement of keepwell's own, or of one that could not be prepared anew.
+            recorder.ignore();
+        }
         let end = raw.watched(op, |_| loop {
             match entry.statement.step() {
                 Step::Row if recorder.heard() => {

@@ -32,6 +32,10 @@ pub fn heard_in_step(entry: &mut Entry, recorder: &Recorder, shared: &Shared) {
         return recorder.ignore();
     }
     entry.anew = anew;
+    if entry.plan.footprint.outside_transaction {
+        // Known by asking for nothing while it is prepared; what was heard is of its work.
+        return recorder.ignore();
+    }
     entry.plan = plan_of(&entry.statement, entry.plan.sql.clone(), recorder, shared);
 }
 
