@@ -49,8 +49,6 @@ fn together(store: &Store, statements: &[&str]) -> Vec<Result<Changes>> {
     queued(store, works)
 }
 
-type Work<R> = Box<dyn FnOnce(&Store) -> R + Send>;
-
 fn queued<R: Send>(store: &Store, works: Vec<impl FnOnce(&Store) -> R + Send>) -> Vec<R> {
     queued_then(store, works, || {})
 }
