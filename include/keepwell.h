@@ -42,7 +42,7 @@
 #define KW_BATCH_INIT { (uint32_t)sizeof(kw_batch), 0, 0, 0, NULL }
 #define KW_FETCH_INIT { (uint32_t)sizeof(kw_fetch), 0, 0, 0, 0, 0, 0 }
 #define KW_STATEMENT_INFO_INIT { (uint32_t)sizeof(kw_statement_info), 0, 0, 0 }
-#define KW_STATS_INIT { (uint32_t)sizeof(kw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define KW_STATS_INIT { (uint32_t)sizeof(kw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define KW_HEALTH_INIT { (uint32_t)sizeof(kw_health), 0, 0, 0, { 0 } }
 
 
@@ -145,6 +145,12 @@
  * `kw_query_into` only: the first row holds the column names as text.
  */
 #define KW_OPTION_COLUMN_NAMES 16
+
+/**
+ * `kw_tx_begin` only: timeout and token hold for all calls of the transaction, fetches included, and not for its beginning alone. Nothing
+ * ends a commit or rollback.
+ */
+#define KW_OPTION_WHOLE 32
 
 /**
  * The cache as the store is configured.
@@ -534,6 +540,13 @@ typedef uint64_t kw_tx;
  * A pinned connection. Used by one thread at a time.
  */
 typedef uint64_t kw_conn;
+
+/**
+ * The body of a transaction (`kw_tx_run`), called on the calling thread. `KW_OK` commits; every other value rolls back and comes out of
+ * `kw_tx_run`: the status of a call that failed, or a negative number of the program's own. It hands `err`, which the library owns, on to
+ * the calls it makes: there the library reads whether to run the body again. It must not unwind (C++ exceptions, longjmp).
+ */
+typedef int32_t (*kw_tx_body)(kw_tx tx, void *context, struct kw_error *err);
 
 /**
  * Success.
@@ -1072,6 +1085,33 @@ kw_status kw_target_derive(kw_target target,
  * Frees a derived target, not what it was made from. Harmless for one that is freed already.
  */
 kw_status kw_target_free(kw_target target);
+
+/**
+ * Runs `body` in a transaction and commits, and runs the whole of it again when another process's or store's commit was in the way.
+ *
+ * Each run gets a handle of its own, which ends with it. What the body returns decides. `KW_OK` commits. Everything else rolls back and
+ * is returned as it is, with the error that the body's `err` holds for it; `err` is not written for numbers that are none of keepwell's,
+ * such as negative ones. When that error, or the commit's, has the flag `KW_ERROR_RETRY_STATEMENT` or `KW_ERROR_RETRY_TRANSACTION` (a
+ * bare `KW_BUSY` or `KW_CONFLICT` counts as having it) and is no timeout, the connection is given back, so that others get in, and after
+ * a random pause of up to 1 ms, later 50 ms, the body is run again from its start: what it does outside of the database has to bear
+ * that. A `KW_TX_DEFERRED` transaction is begun immediate then, which rules the conflict out.
+ *
+ * `timeout_us` is for everything: the wait to begin, every call on the transaction, and the pauses; so is `cancel`. `KW_TIMEOUT` and
+ * `KW_CANCELLED` of the pauses name the last error. Without a timeout no run begins later than 5 s after the first failure, and the last
+ * error is returned. Errors of the beginning are final. A commit is never ended early, and one that is durable never reports a timeout.
+ *
+ * On a transaction the body is a savepoint and runs once: its error has to reach the outermost `kw_tx_run`, which runs all of it again.
+ * A body that ended the transaction with `kw_tx_commit` or `kw_tx_rollback` has decided: nothing more is done, and its value is returned.
+ * An error by which the engine ended the transaction cannot be ignored: `KW_OK` is `KW_TX_ENDED` then.
+ *
+ * Errors: those of `kw_tx_begin`, the body and `kw_tx_commit`; `KW_MISUSE` without a body.
+ */
+kw_status kw_tx_run(kw_target target,
+                    int32_t mode,
+                    const struct kw_options *options,
+                    kw_tx_body body,
+                    void *context,
+                    struct kw_error *err);
 
 /**
  * A token that ends every call it is given to, once it is triggered. Free it with `kw_cancel_free`.

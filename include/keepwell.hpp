@@ -25,11 +25,13 @@
 
 #include "keepwell.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <functional>
 #include <initializer_list>
 #include <iterator>
@@ -1167,6 +1169,11 @@ enum class Mode : std::int32_t {
 class Transaction;
 class DerivedTarget;
 
+namespace detail {
+template <class F, class R>
+class Body;
+}  // namespace detail
+
 /// Where SQL runs: a store, a transaction, a pinned connection or a derived target, so that one function can serve all
 /// of them: void save(keepwell::Target db). A Target itself is a borrowed, copyable reference that must not outlive its
 /// owner (a call through one that does is a MisuseError).
@@ -1236,6 +1243,25 @@ class Target {
     auto transaction(const Options& options, F&& body) const { return run_transaction(&options, Mode::standard, body); }
     template <class F>
     auto transaction(const Options& options, Mode mode, F&& body) const { return run_transaction(&options, mode, body); }
+
+    /// Like transaction(), and runs the whole body again when another process's or store's commit was in the way: when an
+    /// Error that says retryable() (and is no timeout) leaves the body or the commit. What the body does outside of the
+    /// database has to bear that. Any other exception rolls back and passes through unchanged. The connection is given back
+    /// between two runs, and a deferred transaction is begun immediate from the second run on, which rules the conflict out.
+    ///
+    /// The timeout and the token of `options` are for everything: the wait to begin, each call in the body, the pauses
+    /// (TimeoutError and CancelledError of a pause name the last error). Without a timeout no run begins later than 5 s after
+    /// the first failure, and the last error is thrown. Nothing ends a commit early. A body that commits or rolls back itself
+    /// has decided and is not run again. On a transaction the body is a savepoint and runs once: let its error reach the
+    /// outermost run().
+    template <class F>
+    auto run(F&& body) const { return run_again(nullptr, Mode::standard, body); }
+    template <class F>
+    auto run(Mode mode, F&& body) const { return run_again(nullptr, mode, body); }
+    template <class F>
+    auto run(const Options& options, F&& body) const { return run_again(&options, Mode::standard, body); }
+    template <class F>
+    auto run(const Options& options, Mode mode, F&& body) const { return run_again(&options, mode, body); }
 
     /// This target with default options attached; a call's own options win. A tick is not kept.
     DerivedTarget with(const Options& options) const;
@@ -1318,6 +1344,9 @@ class Target {
 
     template <class F>
     std::invoke_result_t<F&, Transaction&> run_transaction(const Options* options, Mode mode, F& body) const;
+
+    template <class F>
+    std::invoke_result_t<F&, Transaction&> run_again(const Options* options, Mode mode, F& body) const;
 };
 
 /// A target with default options attached; owns the attachment, borrows what it was derived from.
@@ -1379,9 +1408,14 @@ class Transaction : public Target {
     bool is_open() const noexcept { return open_; }
 
  private:
+    template <class F, class R>
+    friend class detail::Body;
+
     void drop() noexcept {
         if (std::exchange(open_, false)) kw_tx_rollback(handle_, nullptr);
     }
+    /// Somebody else ends it.
+    void disown() noexcept { open_ = false; }
 
     /// The number of an ended transaction is kept: the library says best what is wrong with it.
     bool open_;
@@ -1410,6 +1444,80 @@ std::invoke_result_t<F&, Transaction&> Target::run_transaction(const Options* op
         if (tx.is_open()) tx.commit();
         return value;
     }
+}
+
+namespace detail {
+
+/// Hands an error back to the library, which reads there what to do.
+inline void give_back(const Error& e, kw_error* err) noexcept {
+    err->code = e.code();
+    err->engine_code = e.engine_code();
+    err->engine_extended_code = e.engine_extended_code();
+    err->sql_offset = e.sql_offset();
+    err->flags = e.flags();
+    std::memcpy(err->sqlstate, e.sqlstate(), std::strlen(e.sqlstate()) + 1);
+    const std::size_t length = (std::min)(std::strlen(e.what()), sizeof err->message - 1);
+    std::memcpy(err->message, e.what(), length);
+    err->message[length] = '\0';
+}
+
+/// A function as the body of kw_tx_run. No exception passes through the library: it waits here until kw_tx_run has returned.
+template <class F, class R>
+class Body {
+ public:
+    explicit Body(F& function) noexcept : function_(function) {}
+
+    static std::int32_t run(kw_tx handle, void* context, kw_error* err) noexcept {
+        Body& self = *static_cast<Body*>(context);
+        self.thrown_ = nullptr;
+        Transaction tx(handle);
+        self.left_ = self.call(tx, err);
+        tx.disown();
+        return self.left_;
+    }
+
+    /// What the last run returned, or what ended the runs.
+    R result(kw_status status, const Call& call) {
+        if (thrown_ && status == left_) std::rethrow_exception(thrown_);
+        call.check(status);
+        if constexpr (!std::is_void_v<R>) return *std::move(value_);
+    }
+
+ private:
+    /// A failure that is none of keepwell's.
+    static constexpr std::int32_t foreign = -1;
+
+    std::int32_t call(Transaction& tx, kw_error* err) noexcept {
+        try {
+            if constexpr (std::is_void_v<R>) std::invoke(function_, tx);
+            else value_.emplace(std::invoke(function_, tx));
+            return KW_OK;
+        } catch (const Error& e) {
+            thrown_ = std::current_exception();
+            give_back(e, err);
+            return e.code() > 0 ? e.code() : foreign;
+        } catch (...) {
+            thrown_ = std::current_exception();
+            return foreign;
+        }
+    }
+
+    F& function_;
+    std::conditional_t<std::is_void_v<R>, std::monostate, std::optional<R>> value_;
+    std::exception_ptr thrown_;
+    std::int32_t left_ = KW_OK;
+};
+
+}  // namespace detail
+
+template <class F>
+std::invoke_result_t<F&, Transaction&> Target::run_again(const Options* options, Mode mode, F& function) const {
+    using R = std::invoke_result_t<F&, Transaction&>;
+    static_assert(!std::is_reference_v<R>, "keepwell: the body of a transaction returns a value, not a reference");
+    detail::Body<F, R> body(function);
+    detail::Call call;
+    const kw_status status = kw_tx_run(handle_, static_cast<std::int32_t>(mode), raw(options), &detail::Body<F, R>::run, &body, call.slot());
+    return body.result(status, call);
 }
 
 // ----------------------------------------------------------------------------------------------------- connections --

@@ -27,10 +27,20 @@ pub trait Caller {
     fn before_wait(&self) {}
 }
 
+/// What of an operation may hold for others after it: until when, and under which token. The default bounds nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bounds {
+    deadline: Option<Instant>,
+    timeout: Option<Duration>,
+    token: Option<CancelToken>,
+}
+
 /// One operation: everything that may end it early. It lives on the stack of the call.
 pub struct Op<'a> {
     deadline: Option<Instant>,
     token: Option<CancelToken>,
+    /// The token of what the operation is a part of.
+    outer_token: Option<CancelToken>,
     caller: Option<&'a dyn Caller>,
     ticked: Cell<Option<Instant>>,
     stopped: Cell<Option<Stop>>,
@@ -40,7 +50,15 @@ pub struct Op<'a> {
 impl<'a> Op<'a> {
     /// An operation that ends when it is done.
     pub const fn unbounded() -> Self {
-        Op { deadline: None, token: None, caller: None, ticked: Cell::new(None), stopped: Cell::new(None), timeout: None }
+        Op {
+            deadline: None,
+            token: None,
+            outer_token: None,
+            caller: None,
+            ticked: Cell::new(None),
+            stopped: Cell::new(None),
+            timeout: None,
+        }
     }
 
     /// An operation with the given bounds; the clock is read only when there is a timeout.
@@ -49,25 +67,27 @@ impl<'a> Op<'a> {
         Op { deadline, token, caller, timeout, ..Op::unbounded() }
     }
 
-    /// An operation that began elsewhere: with the `deadline` that its `timeout` led to.
-    pub fn until(deadline: Option<Instant>, timeout: Option<Duration>, token: Option<CancelToken>, caller: Option<&'a dyn Caller>) -> Self {
-        Op { deadline, token, caller, timeout, ..Op::unbounded() }
+    /// An operation that goes on elsewhere within the same bounds, with a caller of its own there.
+    pub fn bounded(bounds: Bounds, caller: &'a dyn Caller) -> Self {
+        Op { deadline: bounds.deadline, timeout: bounds.timeout, token: bounds.token, caller: Some(caller), ..Op::unbounded() }
     }
 
-    /// The time that the operation was given when it began.
-    pub fn timeout(&self) -> Option<Duration> {
-        self.timeout
+    /// The operation as a part of something that has bounds of its own: it ends with them at the latest.
+    pub fn within(&self, bounds: &Bounds) -> Op<'a> {
+        let earlier = bounds.deadline.is_some_and(|outer| self.deadline.is_none_or(|own| outer < own));
+        let (deadline, timeout) = if earlier { (bounds.deadline, bounds.timeout) } else { (self.deadline, self.timeout) };
+        Op { deadline, timeout, token: self.token, outer_token: bounds.token.or(self.outer_token), caller: self.caller, ..Op::unbounded() }
     }
 
-    /// The token that can end the operation.
-    pub fn token(&self) -> Option<CancelToken> {
-        self.token
+    /// What bounds the operation, for what goes on after it. Of two tokens it is the outer one.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { deadline: self.deadline, timeout: self.timeout, token: self.outer_token.or(self.token) }
     }
 
     /// Whether anything can end the operation early, or somebody wants to hear of it.
     #[inline]
     pub fn is_watched(&self) -> bool {
-        self.deadline.is_some() || self.token.is_some() || self.caller.is_some()
+        self.deadline.is_some() || self.token.is_some() || self.outer_token.is_some() || self.caller.is_some()
     }
 
     /// The moment at which the operation has to be over.
@@ -92,7 +112,7 @@ impl<'a> Op<'a> {
     }
 
     fn judge(&self) -> Option<Stop> {
-        if self.token.is_some_and(|t| t.is_cancelled()) {
+        if self.token.is_some_and(|t| t.is_cancelled()) || self.outer_token.is_some_and(|t| t.is_cancelled()) {
             return Some(Stop::Cancelled);
         }
         if self.deadline.is_none() && self.caller.is_none() {
@@ -127,7 +147,8 @@ impl<'a> Op<'a> {
 
     /// How long one sleep of this operation may last: until its deadline, and no longer than it takes to notice a cancellation.
     pub fn slice(&self, longest: Duration) -> Duration {
-        let longest = if self.token.is_some() || self.caller.is_some() { longest.min(TICK / 2) } else { longest };
+        let heard = self.token.is_some() || self.outer_token.is_some() || self.caller.is_some();
+        let longest = if heard { longest.min(TICK / 2) } else { longest };
         match self.deadline {
             Some(d) => longest.min(d.saturating_duration_since(Instant::now())),
             None => longest,
@@ -149,6 +170,14 @@ impl<'a> Op<'a> {
             Some(stop) => Err(self.stop_error(stop, what)),
             None => Ok(()),
         }
+    }
+}
+
+impl Bounds {
+    /// Whether they bound anything.
+    #[inline]
+    pub fn is_some(&self) -> bool {
+        self.deadline.is_some() || self.token.is_some()
     }
 }
 
@@ -267,6 +296,26 @@ mod tests {
         token.cancel();
         assert!(!next.is_cancelled());
         next.free();
+    }
+
+    #[test]
+    fn an_operation_ends_with_what_it_is_part_of_at_the_latest() {
+        let hour = Duration::from_secs(3600);
+        let (own, outer) = (CancelToken::new().unwrap(), CancelToken::new().unwrap());
+        let whole = Op::new(Some(hour), Some(outer), None).bounds();
+        for (timeout, expected) in [(None, hour), (Some(2 * hour), hour), (Some(hour / 2), hour / 2)] {
+            let part = Op::new(timeout, Some(own), None).within(&whole);
+            assert!(part.stop_error(Stop::TimedOut, "test").message().contains(&format!("{expected:?}")));
+            assert_eq!(part.poll(), None);
+            for token in [own, outer] {
+                token.cancel();
+                assert_eq!(part.poll(), Some(Stop::Cancelled));
+                token.reset();
+            }
+        }
+        assert!(!Op::unbounded().within(&Bounds::default()).is_watched());
+        own.free();
+        outer.free();
     }
 
     #[test]

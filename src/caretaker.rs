@@ -48,6 +48,12 @@ impl Caretaker {
             let _ = thread.join();
         }
     }
+
+    /// To be called in a forked child before the caretaker is dropped: the thread is the parent's, and what has its identity here may be
+    /// another one.
+    pub fn forget(&mut self) {
+        std::mem::forget(std::mem::take(&mut self.thread));
+    }
 }
 
 struct Rounds {

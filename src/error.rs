@@ -115,6 +115,11 @@ impl Kind {
         self as i32
     }
 
+    /// The kind with this number, if there is one.
+    pub fn from_number(number: i32) -> Option<Kind> {
+        usize::try_from(number).ok().and_then(|number| Kind::ALL.get(number.checked_sub(1)?)).map(|(kind, _)| *kind)
+    }
+
     /// The name of the C constant.
     pub fn name(self) -> &'static str {
         Kind::ALL[self as usize - 1].1
@@ -311,6 +316,7 @@ mod tests {
         for (index, (kind, name)) in Kind::ALL.iter().enumerate() {
             assert_eq!(kind.number(), index as i32 + 1, "{name}");
             assert_eq!(kind.name(), *name);
+            assert_eq!(Kind::from_number(kind.number()), Some(*kind));
         }
     }
 }

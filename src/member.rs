@@ -2,9 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use crate::cancel::{Caller, CancelToken, Op};
+use crate::cancel::{Bounds, Caller, Op};
 use crate::driver::Changes;
 use crate::error::{Error, Kind, Result};
 use crate::rows::{Batch, Columns};
@@ -35,9 +34,7 @@ pub struct Member {
     pub wants: Wants,
     values: Vec<Value>,
     names: Option<Vec<String>>,
-    timeout: Option<Duration>,
-    deadline: Option<Instant>,
-    token: Option<CancelToken>,
+    bounds: Bounds,
     /// The caller would rather have the write undone than go on waiting.
     given_up: AtomicBool,
     result: Mutex<Option<Result<Done>>>,
@@ -59,9 +56,7 @@ impl Member {
             wants,
             values: params.values().iter().map(ValueRef::to_owned).collect(),
             names: params.names().map(|names| names.iter().map(ToString::to_string).collect()),
-            timeout: op.timeout(),
-            deadline: op.deadline(),
-            token: op.token(),
+            bounds: op.bounds(),
             given_up: AtomicBool::new(false),
             result: Mutex::new(None),
         }))
@@ -81,7 +76,7 @@ impl Member {
 
     /// The caller's operation, for the thread that runs the write.
     pub fn op(&self) -> Op<'_> {
-        Op::until(self.deadline, self.timeout, self.token, Some(self))
+        Op::bounded(self.bounds, self)
     }
 
     /// Says that the caller would rather have the write undone than go on waiting.

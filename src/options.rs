@@ -41,6 +41,8 @@ pub struct QueryOptions<'a> {
     pub no_writer: bool,
     /// The call is not tied to its operating-system thread, so a wait for a connection is never taken for a wait for oneself.
     pub unbound: bool,
+    /// For what begins a transaction: timeout and token hold for all of its calls, not for its beginning alone.
+    pub whole: bool,
     /// Rows in a batch; 0: the store's `query.batch_rows`.
     pub batch_rows: u32,
     pub cache: CacheUse,

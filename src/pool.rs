@@ -218,9 +218,10 @@ impl Pool {
     ) -> Result<Turn<Box<Item>>> {
         let mut wait = Wait::new(self, role, op, bound);
         let job = || member().map(|member| mine.get_or_init(|| member).clone());
-        let give_up = |reason: &Impatience| match (reason, mine.get()) {
-            (Impatience::Stopped(_), Some(member)) => member.give_up(),
-            _ => {}
+        let give_up = |reason: &Impatience| {
+            if let (Impatience::Stopped(_), Some(member)) = (reason, mine.get()) {
+                member.give_up();
+            }
         };
         let turn = self.slots(role).take_or_be_served(prefers, job, || wait.patience().inspect_err(give_up));
         let turn = turn.map_err(|refusal| wait.error(refusal))?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cancel::Op;
+use crate::cancel::{Bounds, Op};
 use crate::driver::{Cursor, Fetch, Limit};
 use crate::error::Result;
 use crate::rows::{Batch, Columns};
@@ -25,11 +25,26 @@ pub struct Rest {
     session: Arc<Session>,
     cursor: Cursor,
     limit: Limit,
+    bounds: Bounds,
 }
 
 impl Rest {
     pub fn new(session: Arc<Session>, cursor: Cursor, limit: Limit) -> Self {
-        Rest { session, cursor, limit }
+        Rest { session, cursor, limit, bounds: Bounds::default() }
+    }
+
+    /// The same, of a transaction that has bounds: they hold for each fetch too.
+    pub fn within(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    fn fetch(&self, op: &Op<'_>, batch: &mut Batch) -> Result<Fetch> {
+        if self.bounds.is_some() {
+            self.session.fetch(self.cursor, &op.within(&self.bounds), batch, self.limit)
+        } else {
+            self.session.fetch(self.cursor, op, batch, self.limit)
+        }
     }
 
     /// The columns of the result.
@@ -82,7 +97,7 @@ impl Rows {
             self.batch.reset(self.columns.len());
             return Ok(None);
         };
-        let fetched = rest.session.fetch(rest.cursor, op, &mut self.batch, rest.limit);
+        let fetched = rest.fetch(op, &mut self.batch);
         if !matches!(fetched, Ok(Fetch::More)) {
             self.rest = None;
         }

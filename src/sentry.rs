@@ -8,7 +8,9 @@
 //! second while the store is used. Calls pay for one load.
 
 use std::sync::atomic::{fence, AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use once_cell::race::OnceBox;
 
 use crate::bell::Bell;
 use crate::config::SecondSqlite;
@@ -31,14 +33,14 @@ pub struct Sentry {
     bell: Arc<Bell>,
     state: AtomicU8,
     /// What was seen first.
-    seen: OnceLock<String>,
+    seen: OnceBox<String>,
 }
 
 impl Sentry {
     /// A watch that adds to `warnings` what it sees, and rings `bell` when the store is used again.
     pub fn new(driver: Arc<dyn Driver>, policy: SecondSqlite, warnings: Arc<Warnings>, bell: Arc<Bell>) -> Self {
         let state = AtomicU8::new(if policy == SecondSqlite::Off { USED } else { QUIET });
-        Sentry { driver, policy, warnings, bell, state, seen: OnceLock::new() }
+        Sentry { driver, policy, warnings, bell, state, seen: OnceBox::new() }
     }
 
     /// Fails once a second library was seen by a store that was told to refuse; otherwise notes that the store is used.
@@ -79,7 +81,7 @@ impl Sentry {
         let Some(seen) = self.driver.second_library() else { return };
         let seen = sentence(&seen);
         self.warnings.add(&seen);
-        let _ = self.seen.set(seen);
+        let _ = self.seen.set(Box::new(seen));
         if self.policy == SecondSqlite::Refuse {
             self.state.store(SHUT, Ordering::Release);
         }

@@ -10,12 +10,15 @@ use crate::driver::{Changes, Connection, Cursor, Fetch, Limit, Mode, Permit, Pla
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::exec::{self, Matrix, Setting};
 use crate::pool::{Lease, Pool};
+use crate::process;
 use crate::rows::{Batch, Columns};
 use crate::tx::{LevelId, Levels};
 use crate::value::Params;
 
 /// Used by one thread at a time; a second one at the same moment gets [`Kind::Misuse`] instead of waiting.
 pub struct Session {
+    /// The process that the connection belongs to. In a forked child no lock of the session is touched: it may be taken for ever.
+    age: u32,
     body: Mutex<Body>,
     /// Results that were closed while a call of another thread was under way; the next call ends them.
     orphans: Mutex<Vec<Cursor>>,
@@ -65,10 +68,22 @@ impl Session {
 
     fn new(lease: Lease<Arc<Pool>>, levels: Levels, pinned: bool, read_only: bool) -> Arc<Session> {
         let body = Mutex::new(Body { lease: Some(lease), levels, pinned, read_only });
-        Arc::new(Session { body, orphans: Mutex::default(), orphaned: AtomicBool::new(false), abandoned: AtomicBool::new(false) })
+        Arc::new(Session {
+            age: process::age(),
+            body,
+            orphans: Mutex::default(),
+            orphaned: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+        })
+    }
+
+    #[inline]
+    fn check_process(&self) -> Result<()> {
+        process::check(self.age, "the transaction, connection or result")
     }
 
     fn enter(&self) -> Result<MutexGuard<'_, Body>> {
+        self.check_process()?;
         let mut body = self.body.try_lock().ok_or_else(|| self.in_use())?;
         if self.orphaned.swap(false, Ordering::AcqRel) {
             let orphans = std::mem::take(&mut *self.orphans.lock());
@@ -96,6 +111,11 @@ impl Session {
         let lease = open(lease)?;
         lease.holder().adopt();
         levels.begin(lease.connection(), mode, op)
+    }
+
+    /// Whether a transaction is open, so that another one would be a savepoint.
+    pub fn is_in_transaction(&self) -> Result<bool> {
+        Ok(self.enter()?.levels.is_open())
     }
 
     /// Whether everything on this session is read-only.
@@ -207,8 +227,11 @@ impl Session {
         body.after(fetched)
     }
 
-    /// Ends a result early. Harmless when it has ended.
+    /// Ends a result early. Harmless when it has ended, and in a forked child.
     pub fn finish(&self, cursor: Cursor) {
+        if self.check_process().is_err() {
+            return;
+        }
         let Ok(mut body) = self.enter() else {
             self.orphans.lock().push(cursor);
             return self.orphaned.store(true, Ordering::Release);

@@ -1,6 +1,7 @@
 //! The store: where pool, transactions and results meet. Each method reads as the product's behaviour.
 
 mod health;
+mod run;
 mod scope;
 mod shutdown;
 mod write;
@@ -36,6 +37,7 @@ use crate::warnings::Warnings;
 use self::write::Written;
 
 pub use self::health::Health;
+pub(crate) use self::run::Failure;
 pub use self::scope::Scope;
 
 /// One open database. Cheap to clone; every clone is the same store. All methods may be called from any thread.
@@ -302,7 +304,7 @@ impl Store {
             }
         };
         let (session, level) = Session::transaction(lease.into_owned(&self.inner.pool), mode, read_only, &op)?;
-        Ok(Scope::new(self.clone(), self.remember(session), Some(level)))
+        Ok(Scope::new(self.clone(), self.remember(session), Some(level)).bounded(options, &op))
     }
 
     /// Lends one connection (the writer, or with `read_only` a reader) until it is released or dropped: for settings, attached
@@ -406,6 +408,7 @@ impl Drop for Inner {
         if self.pool.check_process().is_err() {
             // Everything belongs to the parent: keep it from being dropped with the fields.
             std::mem::forget((self.pool.clone(), self.driver.clone()));
+            self.caretaker.forget();
             return;
         }
         self.pool.close();

@@ -12,7 +12,7 @@
 
 use crate::cancel::Op;
 use crate::driver::{Commit, Connection, Mode};
-use crate::error::{Error, Kind, Outcome, Result};
+use crate::error::{Error, Kind, Outcome, Result, Retry};
 
 /// The number of one level of one transaction.
 pub type LevelId = u64;
@@ -90,7 +90,7 @@ impl Levels {
             }
             Commit::Unknown(error) => {
                 self.open.clear();
-                Err(error.context("nobody can tell whether the commit took place; look before you repeat it"))
+                Err(error.with_retry(Retry::No).context("nobody can tell whether the commit took place; look before you repeat it"))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a store has to say that is no error: a list that grows and never shrinks, each sentence once.
 
-use std::sync::OnceLock;
+use once_cell::race::OnceBox;
 
 /// Sentences beyond those that the configuration gave; more are dropped, so that nothing grows without end.
 const ROOM: usize = 16;
@@ -9,20 +9,20 @@ const ROOM: usize = 16;
 ///
 /// Law: the places that are taken are at the front.
 #[derive(Debug)]
-pub struct Warnings(Box<[OnceLock<String>]>);
+pub struct Warnings(Box<[OnceBox<String>]>);
 
 impl Warnings {
     /// A list that begins with `first`.
     pub fn new(first: Vec<String>) -> Self {
-        let free = std::iter::repeat_with(OnceLock::new).take(ROOM);
-        Warnings(first.into_iter().map(OnceLock::from).chain(free).collect())
+        let free = std::iter::repeat_with(OnceBox::new).take(ROOM);
+        Warnings(first.into_iter().map(|text| OnceBox::with_value(Box::new(text))).chain(free).collect())
     }
 
     /// Adds a sentence unless it is there already.
     pub fn add(&self, text: &str) {
         for place in &self.0 {
             // Who loses the race for a place finds the winner's sentence there, which may be the same one.
-            if place.get_or_init(|| text.to_owned()) == text {
+            if place.get_or_init(|| Box::new(text.to_owned())) == text {
                 return;
             }
         }
@@ -35,7 +35,7 @@ impl Warnings {
 
     /// All there are now.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map_while(OnceLock::get).map(String::as_str)
+        self.0.iter().map_while(OnceBox::get).map(String::as_str)
     }
 }
 

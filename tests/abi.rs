@@ -164,6 +164,11 @@ fn every_export_refuses_handles_that_are_stale_or_of_another_kind() {
     }
 }
 
+/// A body that `kw_tx_run` may call.
+extern "C" fn commit_nothing(_tx: u64, _context: *mut c_void, _err: *mut c_void) -> i32 {
+    OK
+}
+
 /// Something valid for a parameter that is not the handle under test.
 fn argument(parameter: &str, text: &[u64; 2], room: &mut [u64]) -> u64 {
     let kind = parameter.rsplit_once([' ', '*']).map_or(parameter, |(kind, _)| kind).trim();
@@ -171,6 +176,7 @@ fn argument(parameter: &str, text: &[u64; 2], room: &mut [u64]) -> u64 {
     match name {
         "sql" | "key" | "value" | "yaml" | "path" | "uri" => text[0],
         "err" | "options" | "params" => 0,
+        "body" => commit_nothing as *const () as u64,
         "buffer" => room.as_mut_ptr() as u64 + 4096,
         "buffer_size" => 2048,
         n if n.ends_with("_len") => text[1],

@@ -1,5 +1,6 @@
 //! Writes that share a transaction: what each of them gets, whatever the others do.
 
+use std::process::Command;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use keepwell::cancel::CancelToken;
 use keepwell::driver::{Changes, Mode};
 use keepwell::options::Timeout;
 use keepwell::{Config, Kind, Params, QueryOptions, Result, Scope, Store, TxMode, Value};
+
+type Work<R> = Box<dyn FnOnce(&Store) -> R + Send>;
 
 const TABLES: &str = "
     CREATE TABLE t(n INTEGER PRIMARY KEY, s TEXT UNIQUE);
@@ -186,7 +189,7 @@ fn a_write_that_runs_into_its_deadline_is_undone_and_the_others_run_again() {
     let (_folder, store) = open(&[]);
     let insert = |sql: &'static str, timeout| move |store: &Store| store.execute(sql, Params::NONE, &QueryOptions { timeout, ..plain() });
     let soon = Timeout::After(Duration::from_millis(300));
-    let works: Vec<Box<dyn FnOnce(&Store) -> Result<Changes> + Send>> = vec![
+    let works: Vec<Work<Result<Changes>>> = vec![
         Box::new(insert("INSERT INTO t VALUES (1, 'a')", Timeout::Default)),
         Box::new(insert(LONG, soon)),
         Box::new(insert("INSERT INTO t VALUES (2, 'b')", Timeout::Default)),
@@ -202,7 +205,7 @@ fn a_cancelled_write_is_undone_and_the_leader_runs_again() {
     let token = CancelToken::new().unwrap();
     let long = move |store: &Store| store.execute(LONG, Params::NONE, &QueryOptions { cancel: Some(token), ..plain() });
     let short = |store: &Store| store.execute("INSERT INTO t VALUES (1, 'a')", Params::NONE, &plain());
-    let works: Vec<Box<dyn FnOnce(&Store) -> Result<Changes> + Send>> = vec![Box::new(short), Box::new(long)];
+    let works: Vec<Work<Result<Changes>>> = vec![Box::new(short), Box::new(long)];
     let results = queued_then(&store, works, || {
         wait_for_line(&store, 0);
         token.cancel();
@@ -233,7 +236,7 @@ fn a_transaction_in_line_is_not_overtaken_by_writes_behind_it() {
         tx.commit().unwrap();
         id
     };
-    let works: Vec<Box<dyn FnOnce(&Store) -> i64 + Send>> =
+    let works: Vec<Work<i64>> =
         vec![Box::new(write), Box::new(write), Box::new(transaction), Box::new(write), Box::new(transaction), Box::new(write)];
     assert_eq!(queued(&store, works), [1, 2, 3, 4, 5, 6]);
 }
@@ -252,4 +255,40 @@ fn a_closing_store_ends_writes_in_line_with_a_clear_error() {
         tx.rollback().unwrap();
         close.join().unwrap().unwrap();
     });
+}
+
+/// A file system of one megabyte, gone when dropped. `None` where the system does not let this process mount one.
+struct SmallDisk(temp_dir::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<SmallDisk> {
+        let folder = temp_dir::TempDir::new().unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()).status();
+        mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_the_error_of_the_writes_that_do_not_fit() {
+    let Some(disk) = SmallDisk::mount() else {
+        println!("skipped: mounting a small file system takes root");
+        return;
+    };
+    let store = Store::open_path(disk.0.path().join("t.db")).unwrap();
+    store.execute_script(TABLES, &plain()).unwrap();
+    let large = "INSERT INTO t VALUES (2, hex(randomblob(450000)))";
+    for round in 0..3 {
+        let small = |n: i64| format!("INSERT INTO t VALUES ({}, 'small {round} {n}')", 10 * round + n);
+        let results = together(&store, &[&small(3), large, &small(4)]);
+        assert_eq!(kinds(&results), [None, Some(Kind::Full), None], "{results:?}");
+    }
+    assert_eq!(numbers(&store, "SELECT n FROM t ORDER BY n"), [3, 4, 13, 14, 23, 24]);
+    assert_eq!(all(&store, "PRAGMA integrity_check"), [[Value::Text(b"ok".to_vec())]]);
+    store.close(None).unwrap();
 }

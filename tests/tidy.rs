@@ -31,7 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("tx", &["cancel", "driver", "error"]),
     ("exec", &["cancel", "driver", "error", "rows", "value"]),
     ("group", &["cancel", "driver", "error", "exec", "member", "pool"]),
-    ("session", &["sync", "cancel", "driver", "error", "exec", "pool", "rows", "tx", "value"]),
+    ("session", &["sync", "cancel", "driver", "error", "exec", "pool", "process", "rows", "tx", "value"]),
     ("options", &["cancel"]),
     ("results", &["cancel", "driver", "error", "rows", "session", "value"]),
     // The store is where the parts meet; the instance and the border stand on it.
@@ -173,6 +173,15 @@ fn locks_survive_a_fork() {
     for (path, code) in sources() {
         let foreign = code.lines().any(|l| !l.trim_start().starts_with("//") && l.contains("parking_lot::"));
         assert!(!foreign, "{path}: parking_lot's locks share a table that a forked child inherits broken; use crate::sync");
+    }
+}
+
+#[test]
+fn nothing_waits_for_a_first_use_that_a_fork_cut_in_two() {
+    const WAITING: [&str; 7] = ["Once::", "OnceLock", "LazyLock", "sync::Lazy", "sync::OnceCell", "sync::{Lazy", "sync::{OnceCell"];
+    for (path, code) in sources() {
+        let waits = code.lines().any(|l| !l.trim_start().starts_with("//") && WAITING.iter().any(|name| l.contains(name)));
+        assert!(!waits, "{path}: a child forked during the first use would wait for ever; use once_cell::race");
     }
 }
 

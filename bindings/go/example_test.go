@@ -134,6 +134,32 @@ func ExampleTx() {
 	// <nil> 4
 }
 
+func ExampleStore_RunTx() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	// The next free ticket: read, then write. Another process that commits in between makes RunTx run the function again, within the
+	// context's deadline.
+	must(store.ExecScript(ctx, "CREATE TABLE roll(next INTEGER NOT NULL); INSERT INTO roll VALUES (1)"))
+	take := func() (ticket int, err error) {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		err = store.RunTx(ctx, &keepwell.TxOptions{Mode: keepwell.TxDeferred}, func(tx *keepwell.Tx) error {
+			if err := tx.QueryRow(ctx, "SELECT next FROM roll").Scan(&ticket); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, "UPDATE roll SET next = ?", ticket+1)
+			return err
+		})
+		return ticket, err
+	}
+	fmt.Println(take())
+	fmt.Println(take())
+	// Output:
+	// 1 <nil>
+	// 2 <nil>
+}
+
 func ExampleStore_ExecMany() {
 	ctx, store := exampleStore()
 	defer store.Close()

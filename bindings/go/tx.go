@@ -2,11 +2,8 @@ package keepwell
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
-	"time"
 )
 
 // TxMode says when a transaction takes the writer's lock of the database.
@@ -26,7 +23,6 @@ const txReadOnly = 4
 type TxOptions struct {
 	Mode     TxMode
 	ReadOnly bool // reads one snapshot on a reader connection; every write is ErrReadOnly
-	Retries  int  // for RunTx: how often the whole function is run again after an error that asks for it
 }
 
 // Tx is a transaction. It holds a connection until Commit or Rollback; one that is forgotten is rolled back when it is
@@ -146,7 +142,8 @@ func (tx *Tx) finish(handleEnded bool) {
 	}
 }
 
-// Transaction runs fn in a transaction: it commits when fn returns nil and rolls back when fn returns an error or panics.
+// Transaction runs fn once in a transaction: it commits when fn returns nil and rolls back when fn returns an error or panics. A fn
+// that commits or rolls back itself has decided. [Store.RunTx] also runs fn again when another process was in the way.
 //
 //	err := store.Transaction(ctx, func(tx *keepwell.Tx) error {
 //		_, err := tx.Exec(ctx, "UPDATE …")
@@ -155,52 +152,12 @@ func (tx *Tx) finish(handleEnded bool) {
 //
 // On a transaction it runs fn in a nested one.
 func (t *target) Transaction(ctx context.Context, fn func(tx *Tx) error) error {
-	return runTx(ctx, nil, fn, t.Begin)
+	_, err := runOnce(ctx, nil, fn, t.Begin)
+	return err
 }
 
 // Transaction runs fn in a nested transaction, see [Store.Transaction].
 func (tx *Tx) Transaction(ctx context.Context, fn func(tx *Tx) error) error {
-	return runTx(ctx, nil, fn, tx.Begin)
-}
-
-// RunTx is Transaction with options. With Retries, fn is run again from its start, after a short pause, when an error says that
-// the whole transaction has to be ([Error.RetryTransaction]); it must then be harmless to run fn several times.
-func (t *target) RunTx(ctx context.Context, opts *TxOptions, fn func(tx *Tx) error) error {
-	return runTx(ctx, opts, fn, t.Begin)
-}
-
-// RunTx is Transaction with options, see [Store.RunTx].
-func (tx *Tx) RunTx(ctx context.Context, opts *TxOptions, fn func(tx *Tx) error) error {
-	return runTx(ctx, opts, fn, tx.Begin)
-}
-
-func runTx(ctx context.Context, opts *TxOptions, fn func(*Tx) error, begin func(context.Context, *TxOptions) (*Tx, error)) error {
-	retries := 0
-	if opts != nil {
-		retries = opts.Retries
-	}
-	for attempt := 0; ; attempt++ {
-		err := runOnce(ctx, opts, fn, begin)
-		var e *Error
-		if !errors.As(err, &e) || !e.RetryTransaction() || attempt >= retries {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(rand.N(time.Millisecond << min(attempt, 6))):
-		}
-	}
-}
-
-func runOnce(ctx context.Context, opts *TxOptions, fn func(*Tx) error, begin func(context.Context, *TxOptions) (*Tx, error)) error {
-	tx, err := begin(ctx, opts)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if err := fn(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	_, err := runOnce(ctx, nil, fn, tx.Begin)
+	return err
 }

@@ -152,24 +152,6 @@ func TestTheEngineMayEndATransaction(t *testing.T) {
 	mustExec(t, store, "DELETE FROM account")
 }
 
-func TestRunTxRunsTheFunctionAgainOnlyWhenItIsAsked(t *testing.T) {
-	store := accounts(t)
-	conflict := newError(ErrConflict, "made for this test")
-	conflict.flags = flagRetryTransaction
-	for _, c := range []struct{ retries, fails, runs int }{{0, 5, 1}, {2, 5, 3}, {5, 2, 3}} {
-		runs := 0
-		err := store.RunTx(bg, &TxOptions{Retries: c.retries}, func(tx *Tx) error {
-			if runs++; runs <= c.fails {
-				return conflict
-			}
-			return nil
-		})
-		if runs != c.runs || (err == nil) != (c.fails < runs) {
-			t.Errorf("%+v: %d runs, %v", c, runs, err)
-		}
-	}
-}
-
 func TestAContextThatCarriesTheTransactionCannotWaitForItself(t *testing.T) {
 	store := accounts(t)
 	err := store.Transaction(bg, func(tx *Tx) error {

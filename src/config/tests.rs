@@ -277,7 +277,11 @@ fn messages_say_what_is_wrong_and_what_would_be_right() {
         ("max_opne", "1", r#"unknown key "max_opne"; did you mean "pool.max_open"?"#),
         ("cache.max_idle", "1", r#"unknown key "cache.max_idle"; did you mean "pool.max_idle"?"#),
         ("cache.colour", "1", r#"unknown key "cache.colour"; cache has: enabled, ttl, size, max_bytes"#),
-        ("colour", "1", r#"unknown key "colour"; there are: driver, datasource, close_timeout, pool, writer, query, cache, metrics, options"#),
+        (
+            "colour",
+            "1",
+            r#"unknown key "colour"; there are: driver, datasource, close_timeout, pool, writer, query, cache, metrics, options"#,
+        ),
         ("pool", "1", r#"pool is a section; set one of its keys, such as "pool.max_open""#),
     ];
     for (key, value, message) in cases {

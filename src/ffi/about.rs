@@ -4,7 +4,7 @@ use std::ffi::{c_char, CString};
 use std::fmt::Write;
 use std::mem::offset_of;
 
-use once_cell::sync::Lazy;
+use once_cell::race::OnceBox;
 
 use super::types::*;
 use crate::error::Kind;
@@ -24,20 +24,21 @@ pub extern "C" fn kw_version() -> *const c_char {
 /// The name of a status, for example "KW_BUSY"; "KW_UNKNOWN" for a number that is none. Never NULL, never freed.
 #[no_mangle]
 pub extern "C" fn kw_status_name(status: kw_status) -> *const c_char {
-    static NAMES: Lazy<Vec<(kw_status, CString)>> = Lazy::new(|| {
+    static NAMES: OnceBox<Vec<(kw_status, CString)>> = OnceBox::new();
+    let names = NAMES.get_or_init(|| {
         let errors = Kind::ALL.iter().map(|(kind, name)| (kind.number(), *name));
         let all = [(KW_OK, "KW_OK"), (KW_ROW, "KW_ROW"), (KW_DONE, "KW_DONE")].into_iter().chain(errors);
-        all.map(|(number, name)| (number, CString::new(name).unwrap_or_default())).collect()
+        Box::new(all.map(|(number, name)| (number, CString::new(name).unwrap_or_default())).collect())
     });
-    let name = NAMES.iter().find(|(number, _)| *number == status);
+    let name = names.iter().find(|(number, _)| *number == status);
     name.map_or(c"KW_UNKNOWN".as_ptr(), |(_, name)| name.as_ptr())
 }
 
 /// A description of this library as JSON: version, functions, struct sizes and offsets, status numbers, features. Never NULL, never freed.
 #[no_mangle]
 pub extern "C" fn kw_abi_describe() -> *const c_char {
-    static TEXT: Lazy<CString> = Lazy::new(|| CString::new(describe()).unwrap_or_default());
-    TEXT.as_ptr()
+    static TEXT: OnceBox<CString> = OnceBox::new();
+    TEXT.get_or_init(|| Box::new(CString::new(describe()).unwrap_or_default())).as_ptr()
 }
 
 macro_rules! layouts {

@@ -20,6 +20,7 @@ mod config;
 mod python;
 mod query;
 mod rows;
+mod run;
 mod statement;
 mod store;
 mod target;

@@ -11,7 +11,7 @@ use crate::exec::Matrix;
 use crate::options::QueryOptions;
 use crate::results::{Rest, Rows};
 use crate::rows::{Batch, Columns};
-use crate::store::{Scope, Statement, Store, TxMode};
+use crate::store::{Failure, Scope, Statement, Store, TxMode};
 use crate::value::Params;
 
 /// What a target handle stands for.
@@ -103,6 +103,19 @@ impl<'a> On<'a> {
         match self {
             On::Store(store) => store.begin(mode, options),
             On::Scope(scope) => scope.begin(mode, options),
+        }
+    }
+
+    /// Runs the body of a transaction, see [`Store::run`].
+    pub fn run<E: Failure>(
+        self,
+        mode: TxMode,
+        options: &QueryOptions<'_>,
+        body: impl FnMut(&Arc<Scope>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            On::Store(store) => store.run_shared(mode, options, body),
+            On::Scope(scope) => scope.run_shared(mode, options, body),
         }
     }
 }

@@ -38,7 +38,7 @@ pub unsafe extern "C" fn kw_tx_begin(
     })
 }
 
-fn mode_of(mode: i32) -> Result<TxMode> {
+pub(super) fn mode_of(mode: i32) -> Result<TxMode> {
     Ok(match mode {
         KW_TX_DEFAULT | KW_TX_IMMEDIATE => TxMode::Write(Mode::Immediate),
         KW_TX_DEFERRED => TxMode::Write(Mode::Deferred),

@@ -180,6 +180,11 @@ pub const KW_ERROR_ROLLED_BACK: u32 = 64;
 /// It must not use the transaction, connection or rows of that call, nor write to its store, and must not unwind.
 pub type kw_tick = Option<unsafe extern "C" fn(context: *mut c_void) -> i32>;
 
+/// The body of a transaction (`kw_tx_run`), called on the calling thread. `KW_OK` commits; every other value rolls back and comes out of
+/// `kw_tx_run`: the status of a call that failed, or a negative number of the program's own. It hands `err`, which the library owns, on to
+/// the calls it makes: there the library reads whether to run the body again. It must not unwind (C++ exceptions, longjmp).
+pub type kw_tx_body = Option<unsafe extern "C" fn(tx: kw_tx, context: *mut c_void, err: *mut kw_error) -> i32>;
+
 /// Options of one call; NULL or all zero is right for most. Initialize with `KW_OPTIONS_INIT`.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -219,6 +224,10 @@ pub const KW_OPTION_NO_WRITER: u32 = 4;
 pub const KW_OPTION_UNBOUND: u32 = 8;
 /// `kw_query_into` only: the first row holds the column names as text.
 pub const KW_OPTION_COLUMN_NAMES: u32 = 16;
+
+/// `kw_tx_begin` only: timeout and token hold for all calls of the transaction, fetches included, and not for its beginning alone. Nothing
+/// ends a commit or rollback.
+pub const KW_OPTION_WHOLE: u32 = 32;
 
 /// The cache as the store is configured.
 pub const KW_CACHE_DEFAULT: i32 = 0;

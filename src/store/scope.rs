@@ -1,7 +1,9 @@
 //! A scope: a transaction, a savepoint inside one, or a pinned connection, with the calls of a store on one connection.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
+use crate::cancel::{Bounds, Op};
 use crate::driver::{Changes, Mode};
 use crate::error::{Error, Kind, Result};
 use crate::exec::Matrix;
@@ -18,15 +20,39 @@ use crate::value::Params;
 /// Dropping a transaction or savepoint that is open rolls it back; dropping a pinned connection releases it.
 pub struct Scope {
     store: Store,
-    session: Arc<Session>,
+    pub(super) session: Arc<Session>,
     /// `None`: the pinned connection itself.
     level: Option<LevelId>,
+    /// What ends its calls early, whatever their own options say. Nothing ends a commit or rollback early.
+    bounds: Bounds,
+    /// It was committed or rolled back through this object, not by the engine or with what is around it.
+    ended_by_hand: AtomicBool,
 }
 
 impl Scope {
     /// The caller's end of a session: of one of its levels, or of the pinned connection itself.
     pub(super) fn new(store: Store, session: Arc<Session>, level: Option<LevelId>) -> Self {
-        Scope { store, session, level }
+        Scope { store, session, level, bounds: Bounds::default(), ended_by_hand: AtomicBool::new(false) }
+    }
+
+    /// With the bounds of the operation that began it, where the options ask for that.
+    pub(super) fn bounded(mut self, options: &QueryOptions<'_>, op: &Op<'_>) -> Self {
+        if options.whole {
+            self.bounds = op.bounds();
+        }
+        self
+    }
+
+    /// The operation of one call with these options, within the bounds of the scope.
+    #[inline]
+    pub(super) fn op<'a>(&self, options: &QueryOptions<'a>) -> Result<Op<'a>> {
+        let op = self.store.op(options)?;
+        if !self.bounds.is_some() {
+            return Ok(op);
+        }
+        let op = op.within(&self.bounds);
+        op.check("call")?;
+        Ok(op)
     }
 
     /// See [`Store::query`].
@@ -45,40 +71,40 @@ impl Scope {
         options: &QueryOptions<'_>,
         receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
     ) -> Result<(R, Option<Rest>)> {
-        let op = self.store.op(options)?;
+        let op = self.op(options)?;
         let usage = self.usage(options);
         let (received, cursor) = self.session.query(sql, params, usage, &op, receive)?;
-        Ok((received, cursor.map(|cursor| Rest::new(self.session.clone(), cursor, usage.limit))))
+        Ok((received, cursor.map(|cursor| Rest::new(self.session.clone(), cursor, usage.limit).within(self.bounds))))
     }
 
     /// See [`Store::execute`]. Durable when the outermost transaction is committed.
     pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.store.op(options)?;
+        let op = self.op(options)?;
         self.session.execute(sql, params.into(), self.usage(options), &op)
     }
 
     /// See [`Store::execute_many`]; inside a transaction it is a savepoint of its own.
     pub fn execute_many(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.store.op(options)?;
+        let op = self.op(options)?;
         self.session.execute_many(sql, matrix, self.usage(options), &op)
     }
 
     /// Runs the statements of a script one after another. Inside a transaction they must not end it.
     pub fn execute_script(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.store.op(options)?;
+        let op = self.op(options)?;
         self.session.script(sql, self.usage(options), &op)
     }
 
     /// See [`Store::prepare`].
     pub fn prepare(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Statement> {
-        self.store.op(options)?;
+        self.op(options)?;
         let plan = self.session.prepare(sql, self.usage(options))?;
         Ok(Statement::new(plan))
     }
 
     /// Begins a savepoint inside a transaction, or a transaction on a pinned connection.
     pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
-        let op = self.store.op(options)?;
+        let op = self.op(options)?;
         let mode = match mode {
             TxMode::Write(mode) if !self.store.read_only(options) => mode,
             _ if self.session.is_read_only()? => Mode::Deferred,
@@ -88,13 +114,22 @@ impl Scope {
             }
         };
         let level = self.session.begin(self.level, mode, &op)?;
-        Ok(Scope::new(self.store.clone(), self.session.clone(), Some(level)))
+        let mut scope = Scope::new(self.store.clone(), self.session.clone(), Some(level));
+        scope.bounds = self.bounds;
+        Ok(scope.bounded(options, &op))
     }
 
     /// Commits. After an error the transaction is open still, unless the error's outcome says otherwise.
     pub fn commit(&self) -> Result<()> {
         self.store.check_alone()?;
-        self.session.commit(self.transaction()?)
+        self.session.commit(self.transaction()?)?;
+        self.ended_by_hand.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether it was committed or rolled back through this object, so that nobody else has to.
+    pub(super) fn was_ended_by_hand(&self) -> bool {
+        self.ended_by_hand.load(Ordering::Relaxed)
     }
 
     /// Rolls back.
@@ -104,7 +139,10 @@ impl Scope {
 
     /// Rolls back without consuming the handle.
     pub fn undo(&self) -> Result<()> {
-        self.session.rollback(self.transaction()?)
+        let result = self.session.rollback(self.transaction()?);
+        let stays = result.as_ref().is_err_and(|error| matches!(error.kind(), Kind::Misuse | Kind::TxEnded));
+        self.ended_by_hand.fetch_or(!stays, Ordering::Relaxed);
+        result
     }
 
     /// Gives a pinned connection back, rolling back what is open on it.
@@ -133,7 +171,7 @@ impl Scope {
 
     /// One transaction's worth of [`Store::execute_many`]: the savepoint around it would be of no use.
     pub(super) fn each(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.store.op(options)?;
+        let op = self.op(options)?;
         self.session.each(sql, matrix, self.usage(options), &op)
     }
 

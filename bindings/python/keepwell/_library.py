@@ -311,10 +311,10 @@ def execute_script(target: int, sql: str, timeout_us: int, flags: int, cancel: i
     return found.last_insert_id, found.rows_affected
 
 
-def begin(target: int, mode: int, timeout_us: int, cancel: int, owner: Any) -> None:
+def begin(target: int, mode: int, timeout_us: int, flags: int, cancel: int, owner: Any) -> None:
     """Begins a transaction, or a savepoint inside one."""
     error = _new_error()
-    _done(_library.kw_tx_begin(target, mode, _new_options(timeout_us, 0, cancel), owner, error), error)
+    _done(_library.kw_tx_begin(target, mode, _new_options(timeout_us, flags, cancel), owner, error), error)
 
 
 def commit(tx: int) -> None:

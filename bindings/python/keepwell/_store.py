@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from itertools import islice
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 from . import _library
 from ._errors import Error, ForkedError, SecondSqliteWarning
@@ -12,6 +12,7 @@ from ._handles import CancelToken, Statement
 from ._parameters import Parameters, bad_argument, bad_keys
 from ._portable import Result, Row, cache_number, microseconds, token_handle
 from ._road import Target as _RoadTarget
+from ._run import WHOLE, Replay
 from ._stream import Stream, leaked
 
 _MODES = {"deferred": 1, "immediate": 2, "exclusive": 3}
@@ -21,6 +22,7 @@ _CHUNK = 4096
 _ENDED = ("KW_TX_ENDED", "KW_INVALID_HANDLE", "KW_CLOSED", "KW_FORKED")
 
 _Self = TypeVar("_Self", bound="Target")
+_T = TypeVar("_T")
 
 
 class Health(NamedTuple):
@@ -133,13 +135,67 @@ class Target(_RoadTarget):
         A thread that has a transaction open and begins another one *on the store* would wait for itself: that is
         :class:`SelfDeadlockError` at once. Nest with ``tx.transaction()``.
         """
+        return self._begin(mode, read_only, timeout, cancel, 0)
+
+    def _begin(self, mode: str, read_only: bool, timeout: Optional[float], cancel: Optional[CancelToken], flags: int) -> Transaction:
         number = _MODES.get(mode)
         if number is None:
             raise ValueError(f"mode: 'immediate', 'deferred' or 'exclusive', not {mode!r}")
         tx = Transaction(0, self)
-        _library.begin(self._handle, 4 if read_only else number, microseconds(timeout), token_handle(cancel), tx._own)
+        _library.begin(self._handle, 4 if read_only else number, microseconds(timeout), flags, token_handle(cancel), tx._own)
         tx._handle = tx._own.value
         return tx
+
+    def run(
+        self,
+        body: Callable[..., _T],
+        *args: Any,
+        mode: str = "immediate",
+        read_only: bool = False,
+        timeout: Optional[float] = None,
+        cancel: Optional[CancelToken] = None,
+    ) -> _T:
+        """Calls ``body(tx, *args)`` in a transaction, commits, and returns what ``body`` returned. Runs the whole of it again when another
+        process's or store's commit was in the way.
+
+        That is when an :class:`Error` whose :attr:`Error.retry` is ``"statement"`` or ``"transaction"`` leaves ``body`` or the commit, unless
+        it is a timeout. What ``body`` does outside of the database has to bear that. Between two runs the connection is given back for a
+        short random pause; a deferred transaction is begun immediate from the second run on, which rules the conflict out. Every other
+        exception rolls back and comes out unchanged.
+
+        ``timeout`` and ``cancel`` are for everything: the wait to begin, each call in ``body``, and the pauses. Without a timeout no run
+        begins later than 5 seconds after the first failure. Errors of the beginning are final, and nothing ends a commit early.
+
+        A ``body`` that commits or rolls back itself has decided, and is not run again. On a transaction ``body`` is a savepoint and runs
+        once: let its error reach the outermost ``run``.
+        """
+        microseconds(timeout)  # a wrong one is told before anything else
+        replay = Replay(timeout, cancel)
+        try:
+            while True:
+                try:
+                    tx = self._begin(mode, read_only, replay.left(), cancel, WHOLE)
+                except Error as error:
+                    raise error from replay.last
+                decided = False
+                try:
+                    with tx:
+                        try:
+                            value = body(tx, *args)
+                        finally:
+                            decided = not tx._open
+                    return value
+                except Error as error:
+                    if decided or self._is_inside() or not replay.is_due(error):
+                        raise
+                replay.pause()
+                mode = "immediate" if mode == "deferred" else mode
+        finally:
+            replay.last = None  # its traceback names this frame
+
+    def _is_inside(self) -> bool:
+        """Whether a transaction on this target is a savepoint of another one."""
+        return False
 
     def prepare(self, sql: str) -> Statement:
         """Checks a statement once, for use in place of its text. Worth it for its numbers and its early error, hardly for speed."""
@@ -257,6 +313,9 @@ class Derived(Target):
         self._cancel = cancel
         self._free = _library.free_target
 
+    def _is_inside(self) -> bool:
+        return self._base._is_inside()
+
     def __del__(self) -> None:
         free = getattr(self, "_free", None)
         if free:
@@ -274,6 +333,9 @@ class Transaction(Target):
         self._open = True
         self._parent = parent
         self._rollback = _library.rollback
+
+    def _is_inside(self) -> bool:
+        return True
 
     @property
     def is_open(self) -> bool:

@@ -82,6 +82,78 @@ def test_multiprocessing_with_fork(script: Script) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("fine\n", "", 0)
 
 
+def test_multiprocessing_with_fork_under_load(script: Script) -> None:
+    """Each task has a process of its own, forked while threads of the parent write; KEEPWELL_TEST_ROUNDS says how many."""
+    done = script(
+        """
+        import multiprocessing, os, threading, warnings, keepwell
+        warnings.simplefilter("ignore", DeprecationWarning)
+        rounds = int(os.environ.get("KEEPWELL_TEST_ROUNDS", "300"))
+        CHILDREN = 3
+        INSERT = "INSERT INTO written VALUES (?, ?)"
+        store = keepwell.open("m.db")
+        store.execute("CREATE TABLE written(who, number)")
+        beside = keepwell.open(":memory:")
+        tx = beside.transaction()
+        stream = tx.stream(
+            "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 9999) SELECT x FROM c")
+        acknowledged = [0, 0, 0]
+        ended = threading.Event()
+
+        def write_single(who):
+            store.execute(INSERT, (who, acknowledged[who] + 1), timeout=30)
+            acknowledged[who] += 1
+
+        def write_transaction(who):
+            with store.transaction(timeout=30) as own:
+                for number in (1, 2, 3):
+                    own.execute(INSERT, (who, acknowledged[who] + number))
+            acknowledged[who] += 3
+
+        def write_in_a_new_store(who):
+            with keepwell.open("m.db") as own:
+                own.execute(INSERT, (who, acknowledged[who] + 1), timeout=30)
+            acknowledged[who] += 1
+
+        def repeat(write, who):
+            while not ended.is_set():
+                write(who)
+
+        def work(number):
+            for use in (lambda: store.query("SELECT 1"), lambda: tx.execute("DELETE FROM t"), tx.commit, lambda: list(stream)):
+                try:
+                    use()
+                    return f"{number}: no error"
+                except keepwell.ForkedError:
+                    pass
+            with keepwell.open("m.db") as own:
+                own.execute(INSERT, (CHILDREN, number), timeout=30)
+            return number
+
+        writes = (write_single, write_transaction, write_in_a_new_store)
+        threads = [threading.Thread(target=repeat, args=(write, who)) for who, write in enumerate(writes)]
+        for thread in threads:
+            thread.start()
+        with multiprocessing.get_context("fork").Pool(4, maxtasksperchild=1) as pool:
+            results = pool.map(work, range(rounds), chunksize=1)
+        ended.set()
+        for thread in threads:
+            thread.join()
+        assert results == list(range(rounds)), results
+        assert len(list(stream)) == 9999
+        tx.commit()
+        counts = "SELECT count(DISTINCT number), count(*) FROM written WHERE who = ?"
+        for who, written in enumerate([*acknowledged, rounds]):
+            assert written > 0 and store.query_one(counts, (who,)) == (written, written), who
+        assert store.query_value("PRAGMA integrity_check") == "ok"
+        store.close()
+        beside.close()
+        print("fine")
+        """
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("fine\n", "", 0)
+
+
 def test_control_c_works_in_a_child_forked_from_a_thread(script: Script) -> None:
     done = script(
         """

@@ -175,7 +175,7 @@ func together(ctx context.Context, store *keepwell.Store, transactions int) erro
 	err = parallel(goroutines, func(i int) error {
 		for range transactions {
 			// One commit, the counter and its note; run again when another process was in the way.
-			err := store.RunTx(ctx, &keepwell.TxOptions{Retries: 100}, func(tx *keepwell.Tx) error {
+			err := store.RunTx(ctx, nil, func(tx *keepwell.Tx) error {
 				runs.Add(1)
 				if _, err := tx.Exec(ctx, "UPDATE counter SET value = value + 1 WHERE name = 'commits'"); err != nil {
 					return err

@@ -2,7 +2,9 @@
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use once_cell::race::OnceBox;
 
 use super::api::{Api, PyObject};
 use super::memo::Memo;
@@ -71,7 +73,7 @@ static MAIN_THREAD: AtomicU64 = AtomicU64::new(0);
 /// The address of the portable road's tick; 0: none.
 static TICK: AtomicUsize = AtomicUsize::new(0);
 /// The functions of the one Python in this process.
-static API: OnceLock<Option<Api>> = OnceLock::new();
+static API: OnceBox<Option<Api>> = OnceBox::new();
 /// The interpreter they belong to, as a number; a second one inside the process takes the portable road.
 static OWNER: AtomicUsize = AtomicUsize::new(0);
 /// The latest set-up. A package that is imported afresh sets up afresh.
@@ -97,7 +99,7 @@ pub fn portable_tick() -> kw_tick {
 
 /// The functions of this process's Python, when it is one that the native road can serve.
 pub fn api() -> Option<&'static Api> {
-    API.get_or_init(Api::find).as_ref()
+    API.get_or_init(|| Box::new(Api::find())).as_ref()
 }
 
 /// Whether this interpreter may be served: the first to ask, and nobody after it.
