@@ -1,9 +1,11 @@
 //! Opening what can be opened, and saying why the rest can not.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
-use keepwell::{Config, Kind, Params, QueryOptions, Store, Value};
+use keepwell::driver::Mode;
+use keepwell::{Config, Kind, Matrix, Params, QueryOptions, Store, TxMode, Value, ValueRef};
 
 fn open(source: &str) -> keepwell::Result<Store> {
     let mut config = Config::new();
@@ -139,4 +141,90 @@ fn a_memory_store_is_gone_when_it_closes_and_not_before() {
     assert!(one.query("SELECT * FROM t", Params::NONE, &options).is_ok(), "timers do not reach it");
     assert_eq!(two.query("SELECT * FROM t", Params::NONE, &options).err().unwrap().kind(), Kind::Sql, "another store is another database");
     one.close(None).unwrap();
+}
+
+#[test]
+fn there_are_no_temporary_databases() {
+    // SQLite takes an empty name for a database that is deleted when its one connection closes. A store has several connections.
+    for source in ["", "file:", "file:?mode=rwc", "file://"] {
+        let error = open(source).err().unwrap();
+        assert_eq!(error.kind(), Kind::Config, "{source:?}: {error}");
+    }
+    assert!(open("").err().unwrap().message().contains(":memory:"), "the cure is in the message");
+}
+
+/// The writes that there are, each with its name.
+fn writes(store: &Store) -> Vec<(&'static str, keepwell::Result<()>)> {
+    let (options, row) = (QueryOptions::default(), [ValueRef::from(1)]);
+    let insert = "INSERT INTO t VALUES (?)";
+    vec![
+        ("execute", store.execute(insert, &row, &options).map(drop)),
+        ("query", store.query("INSERT INTO t VALUES (?) RETURNING n", &row, &options).map(drop)),
+        ("execute_many", store.execute_many(insert, Matrix::new(&row, 1, 1).unwrap(), &options).map(drop)),
+        ("execute_script", store.execute_script("INSERT INTO t VALUES (1)", &options).map(drop)),
+        ("create", store.execute("CREATE TABLE u(n)", Params::NONE, &options).map(drop)),
+        ("begin", store.begin(TxMode::Write(Mode::Immediate), &options).and_then(|tx| tx.execute(insert, &row, &options).map(drop))),
+        ("pin", store.pin(&options).and_then(|pinned| pinned.execute(insert, &row, &options).map(drop))),
+    ]
+}
+
+#[test]
+fn a_store_opened_to_read_follows_another_process_and_refuses_every_write() {
+    let folder = temp_dir::TempDir::new().unwrap();
+    let path = text(&folder.path().join("t.db"));
+    open(&path).unwrap().execute_script("CREATE TABLE t(n); INSERT INTO t VALUES (0)", &QueryOptions::default()).unwrap();
+    let reader = open(&format!("file:{path}?mode=ro")).unwrap();
+    let count = || reader.query("SELECT count(*) FROM t", Params::NONE, &QueryOptions::default()).unwrap().collect().unwrap()[0][0].clone();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["writer_in_another_process", "--exact", "--ignored", "--nocapture"])
+        .env("KEEPWELL_TEST_FILE", &path)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut ask, mut answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
+    for rows in 2..=50 {
+        writeln!(ask, "write").unwrap();
+        answers.by_ref().map(Result::unwrap).find(|line| line.ends_with("written")).expect("an answer");
+        assert_eq!(count(), Value::Integer(rows));
+    }
+    for (name, result) in writes(&reader) {
+        assert_eq!(result.unwrap_err().kind(), Kind::ReadOnly, "{name}");
+    }
+    drop(ask);
+    answers.for_each(drop);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(count(), Value::Integer(50));
+    reader.close(None).unwrap();
+}
+
+#[test]
+#[ignore = "run by a_store_opened_to_read_follows_another_process_and_refuses_every_write"]
+fn writer_in_another_process() {
+    let store = open(&std::env::var("KEEPWELL_TEST_FILE").unwrap()).unwrap();
+    for _ in std::io::stdin().lock().lines() {
+        store.execute("INSERT INTO t VALUES (1)", Params::NONE, &QueryOptions::default()).unwrap();
+        println!("written");
+    }
+    store.close(None).unwrap();
+}
+
+#[test]
+fn a_store_opened_to_read_creates_no_database_and_leaves_the_file_as_it_was() {
+    let folder = temp_dir::TempDir::new().unwrap();
+    let path = text(&folder.path().join("t.db"));
+    let files = || fs::read_dir(folder.path()).unwrap().map(|entry| text(&entry.unwrap().path())).collect::<Vec<_>>();
+    assert_eq!(open(&format!("file:{path}?mode=ro")).err().unwrap().kind(), Kind::CantOpen);
+    assert_eq!(files(), [""; 0]);
+    open(&path).unwrap().execute_script("CREATE TABLE t(n); INSERT INTO t VALUES (0)", &QueryOptions::default()).unwrap();
+    let before = fs::read(&path).unwrap();
+    let reader = open(&format!("file:{path}?mode=ro")).unwrap();
+    assert!(reader.query("SELECT n FROM t", Params::NONE, &QueryOptions::default()).is_ok());
+    assert!(writes(&reader).iter().all(|(_, result)| result.is_err()));
+    reader.close(None).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), before);
+    // A read-only connection has to share the wal-index with writers, and SQLite does not let it remove its files: an empty log may stay.
+    let log = format!("{path}-wal");
+    assert!(fs::metadata(&log).map_or(0, |log| log.len()) == 0);
+    assert!(files().iter().all(|file| [&path, &log, &format!("{path}-shm")].contains(&file)), "{:?}", files());
 }

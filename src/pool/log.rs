@@ -2,8 +2,10 @@
 //!
 //! With *d* frames as `options.wal_autocheckpoint`: a copy is due when *d* frames are not in the database yet. A log of 4 *d* frames is begun
 //! anew: with the writer held, and everything copied, SQLite needs no more than the end of the reads that still use the log; reads that
-//! begin meanwhile use the database alone. So the log stays below 4 *d* frames plus what is written during one round of the maintenance
-//! and the longest read. When the copies fall behind by 8 *d* frames, the writers make them themselves.
+//! begin meanwhile use the database alone. So where reads are shorter than the writer may be held (20 ms, and up to 80 ms once that was too
+//! short), the log stays below 4 *d* frames (2,000 where *d* is less than 500, see `snapshot.rs`) plus what is written during a round of the
+//! maintenance and a few tries. Longer reads that overlap without end let it grow, and are named. When the copies fall behind by 8 *d*
+//! frames, the writers make them themselves.
 //! <https://sqlite.org/wal.html#avoiding_excessively_large_wal_files>
 
 use std::time::{Duration, Instant};
@@ -18,33 +20,66 @@ use crate::sync::Mutex;
 const LONG: u32 = 4;
 /// Writers that are so many times as far ahead of the copies wait for them.
 const FAR_AHEAD: u32 = 8;
-/// How long the writer is held for readers to leave a long log.
+/// How long the writer is held at first for readers to leave a long log.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long it is held at most, where reads last longer but come and go.
+const MOST_PATIENCE: Duration = Duration::from_millis(80);
+/// So long of that is waited for readers before it is looked for snapshots that are kept by readers which became idle.
+const SLICE: Duration = Duration::from_millis(10);
 /// How long the maintenance waits for the writer before it tries again in its next round.
 const TURN: Duration = Duration::from_millis(500);
-/// How long a log that readers hold up is left alone.
+/// How long a log is left alone after a try in vain: so many times as long as the writer was held while readers come and go,
+const PAUSES: u32 = 4;
+/// and this long while one of them stays.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What the maintenance needs for the log. Used by it alone, but for its end.
-#[derive(Default)]
 pub struct Keeper {
     /// A connection beside the pool's, so that copying holds up nobody. Opened with the first copy.
     connection: Mutex<Option<Box<dyn Connection>>>,
     held_up: Mutex<Option<HeldUp>>,
+    /// How long the next try may hold the writer.
+    patience: Mutex<Duration>,
 }
 
 /// A long log that could not be begun anew.
 struct HeldUp {
     since: Instant,
-    tried: Instant,
+    /// When the next try is due.
+    again: Instant,
+    /// How far the log was copied: no further than the oldest reader has to read from it.
+    done: u32,
     /// Who was reading, for people.
     readers: String,
+}
+
+impl Default for Keeper {
+    fn default() -> Self {
+        Keeper { connection: Mutex::default(), held_up: Mutex::default(), patience: Mutex::new(PATIENCE) }
+    }
 }
 
 impl Keeper {
     /// Closes the keeper's connection.
     pub fn close(&self) {
         self.connection.lock().take();
+    }
+
+    /// Whether it is time to try to begin the log anew.
+    fn may_try(&self) -> bool {
+        self.held_up.lock().as_ref().is_none_or(|held_up| Instant::now() >= held_up.again)
+    }
+
+    /// A try has failed with the log copied as far as `done`. Where readers come and go, one that waits for longer may succeed; where one
+    /// has stayed since the try before, holding the writer for long would only hurt.
+    fn failed(&self, done: u32, readers: String) {
+        let (mut held_up, now) = (self.held_up.lock(), Instant::now());
+        let before = held_up.take();
+        let mut patience = self.patience.lock();
+        let stays = before.as_ref().is_some_and(|before| before.done == done);
+        let pause = if stays { PAUSE } else { *patience * PAUSES };
+        *patience = if stays { PATIENCE } else { (*patience * 2).min(MOST_PATIENCE) };
+        *held_up = Some(HeldUp { since: before.map_or(now, |before| before.since), again: now + pause, done, readers });
     }
 }
 
@@ -71,18 +106,22 @@ impl Pool {
             return false;
         }
         let log = self.driver.backlog();
-        let long = log.frames >= due.saturating_mul(LONG);
+        let long = self.is_long();
         if log.frames.saturating_sub(log.done) >= due {
             self.copy_beside();
         }
         if !long {
             self.keeper.held_up.lock().take();
-        } else if self.may_try() {
+        } else if self.keeper.may_try() {
             // What was written during the copy, which the writer would have to wait for.
             self.copy_beside();
             self.begin_anew();
         }
         long
+    }
+
+    fn is_long(&self) -> bool {
+        self.driver.backlog().frames >= self.limits.checkpoint_frames.saturating_mul(LONG)
     }
 
     fn copy_beside(&self) {
@@ -101,23 +140,29 @@ impl Pool {
         }
     }
 
-    fn may_try(&self) -> bool {
-        self.keeper.held_up.lock().as_ref().is_none_or(|held_up| held_up.tried.elapsed() >= PAUSE)
-    }
-
-    /// Idle readers give their snapshots up; those that are reading get a moment to end.
+    /// Has the log begun anew, if it still is long when it is the maintenance's turn to write: a write may have done so by itself.
     fn begin_anew(&self) {
         let Ok(mut writer) = self.writer(&Op::new(Some(TURN), None, None), Purpose::Maintenance, false) else { return };
-        self.rest_idle(true);
-        let restarted = writer.connection().restart_log(&Op::new(Some(PATIENCE), None, None));
-        self.counters.checkpoints.one();
-        let now = Instant::now();
-        let mut held_up = self.keeper.held_up.lock();
-        if restarted.is_ok() {
-            return drop(held_up.take());
+        if !self.is_long() || self.restart(writer.connection()) {
+            return drop(self.keeper.held_up.lock().take());
         }
-        let since = held_up.as_ref().map_or(now, |before| before.since);
-        *held_up = Some(HeldUp { since, tried: now, readers: self.holders.readers() });
+        self.keeper.failed(self.driver.backlog().done, self.holders.readers());
+    }
+
+    /// Idle readers give their snapshots up, also those that become idle meanwhile; those that are reading get a moment to end.
+    fn restart(&self, writer: &mut dyn Connection) -> bool {
+        let end = Instant::now() + *self.keeper.patience.lock();
+        self.counters.checkpoints.one();
+        loop {
+            self.rest_idle(true);
+            let left = end.saturating_duration_since(Instant::now());
+            if writer.restart_log(&Op::new(Some(left.min(SLICE)), None, None)).is_ok() {
+                return true;
+            }
+            if left <= SLICE {
+                return false;
+            }
+        }
     }
 
     /// Why the log is longer than it should be, and who is reading; `None` while it is not.

@@ -27,13 +27,23 @@ impl Store {
         self.inner.pool.close();
         self.inner.caretaker.stop();
         let patience = drain.unwrap_or(self.inner.defaults.close_timeout);
-        let late = (!self.drained(patience)).then(|| self.inner.pool.report());
+        let late = self.left_over(patience);
         let stubborn = late.is_some() && !self.abort();
         self.inner.pool.bid_farewell();
         self.inner.driver.close();
         let Some(late) = late else { return Ok(()) };
         let still = if stubborn { format!("; still under way: {}", self.inner.pool.report()) } else { String::new() };
         Err(Error::new(Kind::Timeout, format!("close: not everything ended within {patience:?} and was ended now: {late}{still}")))
+    }
+
+    /// Who still holds something when the grace is over.
+    fn left_over(&self, patience: Duration) -> Option<String> {
+        if self.drained(patience) {
+            return None;
+        }
+        let report = self.inner.pool.report();
+        // What is given back already is only to be closed.
+        (report != "nobody" || !self.drained(NOTICE)).then_some(report)
     }
 
     /// Ends what is under way. Says whether everything has.
