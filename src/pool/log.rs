@@ -5,12 +5,13 @@
 //! begin meanwhile use the database alone. So where reads are shorter than the writer may be held (20 ms, and up to 80 ms once that was too
 //! short), the log stays below 4 *d* frames (2,000 where *d* is less than 500, see `snapshot.rs`) plus what is written during a round of the
 //! maintenance and a few tries. Longer reads that overlap without end let it grow, and are named. When the copies fall behind by 8 *d*
-//! frames, the writers make them themselves.
+//! frames, the writers make them themselves. While little is written, a log of *d* frames is begun anew too, unless somebody reads from
+//! it: a commit that writes over what the file has already is cheaper than one that makes it grow.
 //! <https://sqlite.org/wal.html#avoiding_excessively_large_wal_files>
 
 use std::time::{Duration, Instant};
 
-use super::{Item, Pool};
+use super::{Item, Lease, Pool};
 use crate::cancel::Op;
 use crate::driver::{Connection, Role};
 use crate::holders::Purpose;
@@ -18,6 +19,8 @@ use crate::sync::Mutex;
 
 /// A log of so many times the frames that make a copy due is begun anew.
 const LONG: u32 = 4;
+/// A log that is only due is begun anew when that was last tried so long ago.
+const EARLY: Duration = Duration::from_millis(100);
 /// Writers that are so many times as far ahead of the copies wait for them.
 const FAR_AHEAD: u32 = 8;
 /// How long the writer is held at first for readers to leave a long log.
@@ -40,6 +43,8 @@ pub struct Keeper {
     held_up: Mutex<Option<HeldUp>>,
     /// How long the next try may hold the writer.
     patience: Mutex<Duration>,
+    /// When a log was last begun anew, or that was tried.
+    tried: Mutex<Instant>,
 }
 
 /// A long log that could not be begun anew.
@@ -55,7 +60,12 @@ struct HeldUp {
 
 impl Default for Keeper {
     fn default() -> Self {
-        Keeper { connection: Mutex::default(), held_up: Mutex::default(), patience: Mutex::new(PATIENCE) }
+        Keeper {
+            connection: Mutex::default(),
+            held_up: Mutex::default(),
+            patience: Mutex::new(PATIENCE),
+            tried: Mutex::new(Instant::now()),
+        }
     }
 }
 
@@ -106,12 +116,16 @@ impl Pool {
             return false;
         }
         let log = self.driver.backlog();
-        let long = self.is_long();
-        if log.frames.saturating_sub(log.done) >= due {
+        let long = self.is_longer(LONG);
+        let copies = log.frames.saturating_sub(log.done) >= due;
+        if copies {
             self.copy_beside();
         }
         if !long {
             self.keeper.held_up.lock().take();
+            if copies && self.keeper.tried.lock().elapsed() >= EARLY {
+                self.begin_early();
+            }
         } else if self.keeper.may_try() {
             // What was written during the copy, which the writer would have to wait for.
             self.copy_beside();
@@ -120,8 +134,9 @@ impl Pool {
         long
     }
 
-    fn is_long(&self) -> bool {
-        self.driver.backlog().frames >= self.limits.checkpoint_frames.saturating_mul(LONG)
+    /// Whether the log has so many times the frames that make a copy due.
+    fn is_longer(&self, times: u32) -> bool {
+        self.driver.backlog().frames >= self.limits.checkpoint_frames.saturating_mul(times)
     }
 
     fn copy_beside(&self) {
@@ -142,16 +157,29 @@ impl Pool {
 
     /// Has the log begun anew, if it still is long when it is the maintenance's turn to write: a write may have done so by itself.
     fn begin_anew(&self) {
-        let Ok(mut writer) = self.writer(&Op::new(Some(TURN), None, None), Purpose::Maintenance, false) else { return };
-        if !self.is_long() || self.restart(writer.connection()) {
+        let Some(mut writer) = self.writer_to_begin_anew() else { return };
+        let patience = *self.keeper.patience.lock();
+        if !self.is_longer(LONG) || self.restart(writer.connection(), patience) {
             return drop(self.keeper.held_up.lock().take());
         }
         self.keeper.failed(self.driver.backlog().done, self.holders.readers());
     }
 
+    fn begin_early(&self) {
+        let Some(mut writer) = self.writer_to_begin_anew() else { return };
+        if self.is_longer(1) {
+            self.restart(writer.connection(), Duration::ZERO);
+        }
+    }
+
+    fn writer_to_begin_anew(&self) -> Option<Lease<&Pool>> {
+        *self.keeper.tried.lock() = Instant::now();
+        self.writer(&Op::new(Some(TURN), None, None), Purpose::Maintenance, false).ok()
+    }
+
     /// Idle readers give their snapshots up, also those that become idle meanwhile; those that are reading get a moment to end.
-    fn restart(&self, writer: &mut dyn Connection) -> bool {
-        let end = Instant::now() + *self.keeper.patience.lock();
+    fn restart(&self, writer: &mut dyn Connection, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
         self.counters.checkpoints.one();
         loop {
             self.rest_idle(true);
