@@ -125,3 +125,16 @@ fn writers_go_on_while_a_reader_keeps_the_log_long() {
     snapshot.rollback().unwrap();
     store.close(None).unwrap();
 }
+
+/// One write each millisecond: the log need not become long to be begun anew.
+#[test]
+fn a_log_that_grows_slowly_is_begun_anew_when_a_copy_is_due() {
+    let (_folder, store) = open();
+    let mut largest = 0;
+    for _ in 0..3 * LONG {
+        write(&store);
+        largest = largest.max(frames(&store));
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    assert!(largest < LONG, "{largest} frames, although {DUE} are enough");
+}
