@@ -8,16 +8,20 @@
 //!   others are run again without it;
 //! * a write that leaves a deferred foreign key violated would fail everybody's COMMIT: the others are run again without it, and it
 //!   by itself;
-//! * what can not run inside a transaction runs by itself.
+//! * what can not run inside a transaction runs by itself;
+//! * a write that turns out to be long holds nobody up: the others are run again without it, and it by itself;
+//! * a leader's write that needs no write lock, or is wrong before it needs one, does not wait for the lock of another process.
+//!
+//! What runs by itself goes back to its own thread, which is next in line, so that nobody who is done waits for it.
 //!
 //! Nobody has been told of a result before its COMMIT, so running a write again is running it for the first time.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crate::cancel::Op;
-use crate::driver::{Commit, Limit, Mode, Permit};
-use crate::error::{Error, Result};
+use crate::cancel::{Bounds, Op};
+use crate::driver::{Commit, Limit, Mode, Permit, Plan};
+use crate::error::{Error, Kind, Result};
 use crate::exec;
 use crate::member::{Done, Member, Wants};
 use crate::pool::{Follower, Lease, Pool};
@@ -30,6 +34,9 @@ pub struct Rules {
     /// How long a leader waits for further writes before it commits.
     pub delay: Duration,
 }
+
+/// How long a transaction stays open for more writes; after that it costs those in it more than an fsync of its own.
+const LONGEST: Duration = Duration::from_millis(100);
 
 /// One write of the group.
 enum Place<'a> {
@@ -46,15 +53,30 @@ impl Place<'_> {
         }
     }
 
-    /// Runs the write under its own deadline and cancellation.
-    fn run(&self, lease: &mut Lease<&Pool>) -> Result<Done> {
+    /// Runs the write under its own deadline and cancellation; another thread's, while others wait for it, no longer than until `end`.
+    fn run(&self, lease: &mut Lease<&Pool>, end: Instant) -> Result<Done> {
         match self {
             Place::Own(member, op) => run(lease, member, op),
             Place::Other(follower) => {
                 let op = follower.op();
                 op.check("waiting for the writer")?;
-                run(lease, follower, &op)
+                run(lease, follower, &op.within(&Bounds::until(end)))
             }
+        }
+    }
+
+    /// Whether it was `end`, and not its own deadline, that ended the write.
+    fn was_cut(&self, result: &Result<Done>, end: Instant) -> bool {
+        let Place::Other(follower) = self else { return false };
+        let timed_out = result.as_ref().is_err_and(|error| error.kind() == Kind::Timeout);
+        timed_out && follower.op().deadline().is_none_or(|own| end < own)
+    }
+
+    /// When the caller's time is over.
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Place::Own(_, op) => op.deadline(),
+            Place::Other(follower) => follower.op().deadline(),
         }
     }
 
@@ -68,8 +90,8 @@ impl Place<'_> {
 enum Trouble {
     /// It took the whole transaction with it.
     Ended(Error),
-    /// With what it left the transaction could not be committed.
-    Violates,
+    /// With what it left the transaction could not be committed, or it took too long for the others.
+    Unfit,
     /// It was not run: it can not be inside a transaction.
     Alone,
 }
@@ -81,14 +103,21 @@ struct Group<'a, 'l> {
     members: Vec<(Place<'a>, Result<Done>)>,
     /// When the wait for more members ends, once it has begun.
     waited_until: Option<Instant>,
+    /// When the transaction takes nobody in any more: at the first deadline of a member at the latest.
+    end: Instant,
 }
 
-/// Runs `own` together with the writes that wait behind it, and answers each of them.
+/// Runs `own` together with the writes that wait behind it, and answers each of them or gives it back to its thread.
 pub fn lead<'a>(lease: &'a mut Lease<&Pool>, own: &'a Member, op: &'a Op<'a>, rules: Rules) {
+    match needs_lock(lease, own) {
+        Ok(true) => {}
+        Ok(false) => return own.answer(run(lease, own, op)),
+        Err(error) => return own.answer(Err(error)),
+    }
     if let Err(error) = lease.connection().begin(Mode::Immediate, op) {
         return own.answer(Err(error));
     }
-    let mut group = Group { lease, members: Vec::new(), waited_until: None };
+    let mut group = Group { lease, members: Vec::new(), waited_until: None, end: Instant::now() + rules.delay + LONGEST };
     let mut next = Some(Place::Own(own, op));
     while let Some(place) = next {
         if group.admit(place).is_break() {
@@ -99,22 +128,42 @@ pub fn lead<'a>(lease: &'a mut Lease<&Pool>, own: &'a Member, op: &'a Op<'a>, ru
     group.commit();
 }
 
+/// Whether a write is right as far as can be told without running it, and takes the write lock when it runs.
+fn needs_lock(lease: &mut Lease<&Pool>, member: &Member) -> Result<bool> {
+    let connection = lease.connection();
+    let cursor = connection.prepare(&member.sql, Permit::Shared, member.keep)?;
+    let bound = member.with_params(|params| connection.bind(cursor, params, true));
+    let needs = connection.plan(cursor).map(|plan| !(plan.footprint.read_only || must_be_alone(plan)));
+    connection.finish(cursor);
+    bound.and(needs)
+}
+
+fn must_be_alone(plan: &Plan) -> bool {
+    plan.footprint.outside_transaction || plan.footprint.pragma
+}
+
 impl<'a> Group<'a, '_> {
     fn next(&mut self, rules: Rules) -> Option<Place<'a>> {
-        if self.members.len() >= rules.most {
+        if self.members.len() >= rules.most || Instant::now() >= self.end {
             return None;
         }
         if !rules.delay.is_zero() && !self.lease.has_follower() {
             let end = *self.waited_until.get_or_insert_with(|| Instant::now() + rules.delay);
-            self.lease.await_company(end.saturating_duration_since(Instant::now()));
+            self.lease.await_company(end.min(self.end).saturating_duration_since(Instant::now()));
         }
-        self.lease.follower().map(Place::Other)
+        let follower = self.lease.follower()?;
+        if follower.is_alone() {
+            self.lease.return_follower(follower);
+            return None;
+        }
+        Some(Place::Other(follower))
     }
 
-    /// Runs one more write in the open transaction. Breaks when the transaction is over, and everybody in it answered.
+    /// Runs one more write in the open transaction. Breaks when the transaction is over, and everybody in it answered or given back.
     fn admit(&mut self, place: Place<'a>) -> ControlFlow<()> {
         match self.join(&place) {
             Ok(result) => {
+                self.end = place.deadline().map_or(self.end, |deadline| deadline.min(self.end));
                 self.members.push((place, result));
                 return ControlFlow::Continue(());
             }
@@ -122,25 +171,29 @@ impl<'a> Group<'a, '_> {
                 place.answer(Err(error));
                 self.replay();
             }
-            Err(Trouble::Violates) => {
-                self.replay();
+            Err(Trouble::Unfit) if self.members.is_empty() => self.alone(place),
+            Err(Trouble::Unfit) => {
                 self.alone(place);
+                self.replay();
             }
             Err(Trouble::Alone) => {
-                self.commit();
                 self.alone(place);
+                self.commit();
             }
         }
         ControlFlow::Break(())
     }
 
     fn join(&mut self, place: &Place<'a>) -> Result<Result<Done>, Trouble> {
-        match self.must_be_alone(place.member()) {
-            Ok(false) => {}
-            Ok(true) => return Err(Trouble::Alone),
+        match self.can_share(place) {
+            Ok(true) => {}
+            Ok(false) => return Err(Trouble::Alone),
             Err(error) => return Ok(Err(error)),
         }
-        let result = place.run(self.lease);
+        let result = place.run(self.lease, self.end);
+        if place.was_cut(&result, self.end) {
+            return Err(Trouble::Unfit);
+        }
         self.verdict(result)
     }
 
@@ -149,17 +202,19 @@ impl<'a> Group<'a, '_> {
         let connection = self.lease.connection();
         match result {
             Err(error) if !connection.in_transaction() => Err(Trouble::Ended(error)),
-            _ if connection.violates_deferred() => Err(Trouble::Violates),
+            _ if connection.violates_deferred() => Err(Trouble::Unfit),
             result => Ok(result),
         }
     }
 
-    fn must_be_alone(&mut self, member: &Member) -> Result<bool> {
+    /// The leader's own write has been looked at before.
+    fn can_share(&mut self, place: &Place<'a>) -> Result<bool> {
+        let Place::Other(member) = place else { return Ok(true) };
         let connection = self.lease.connection();
         let cursor = connection.prepare(&member.sql, Permit::Shared, member.keep)?;
-        let alone = connection.plan(cursor).map(|plan| plan.footprint.outside_transaction || plan.footprint.pragma);
+        let shares = connection.plan(cursor).map(|plan| !must_be_alone(plan));
         connection.finish(cursor);
-        alone
+        shares
     }
 
     /// Makes the transaction durable and answers everybody in it.
@@ -194,17 +249,22 @@ impl<'a> Group<'a, '_> {
         Ok(())
     }
 
-    /// Each write in a transaction of its own, with an error of its own.
+    /// Each write in a transaction of its own, with an error of its own, in the order of their arrival.
     fn one_by_one(&mut self) {
-        for (place, _) in std::mem::take(&mut self.members) {
+        while let Some((place, _)) = self.members.pop() {
             self.alone(place);
         }
     }
 
+    /// Another thread's write goes back to the front of the line, and the leader's is run at once: it is the last to come here.
     fn alone(&mut self, place: Place<'a>) {
-        self.roll_back();
-        let result = place.run(self.lease);
-        place.answer(result);
+        match place {
+            Place::Other(follower) => self.lease.return_follower(follower),
+            Place::Own(member, op) => {
+                self.roll_back();
+                member.answer(run(self.lease, member, op));
+            }
+        }
     }
 
     /// What is open is lost. A ROLLBACK that fails leaves a transaction open, which the next BEGIN reports.
