@@ -41,6 +41,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -186,6 +187,16 @@ T sized() noexcept {
     T value{};
     value.struct_size = static_cast<std::uint32_t>(sizeof value);
     return value;
+}
+
+/// Gives a handle back on the way out of a scope. One that another thread is in a call on is waited for: nobody would end it later.
+template <class End>
+void end_surely(End end) noexcept {
+    while (end() == KW_MISUSE) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+inline kw_status release_surely(kw_conn handle) noexcept {
+    end_surely([handle] { return kw_conn_release(handle); });
+    return KW_OK;
 }
 
 /// One owned handle and the function that gives it back. 0 means that nothing is held.
@@ -1400,9 +1411,11 @@ class Transaction : public Target {
     }
     /// Undoes everything since begin and ends the transaction; harmless when it has ended.
     void rollback() {
-        if (!std::exchange(open_, false)) return;
+        if (!open_) return;
         detail::Call call;
-        call.check(kw_tx_rollback(handle_, call.slot()));
+        const kw_status status = kw_tx_rollback(handle_, call.slot());
+        open_ = status == KW_MISUSE;  // another thread is in a call on it
+        call.check(status);
     }
     /// False after commit(), rollback() and a move.
     bool is_open() const noexcept { return open_; }
@@ -1412,7 +1425,7 @@ class Transaction : public Target {
     friend class detail::Body;
 
     void drop() noexcept {
-        if (std::exchange(open_, false)) kw_tx_rollback(handle_, nullptr);
+        if (std::exchange(open_, false)) detail::end_surely([this] { return kw_tx_rollback(handle_, nullptr); });
     }
     /// Somebody else ends it.
     void disown() noexcept { open_ = false; }
@@ -1539,7 +1552,7 @@ class Connection : public Target {
     void release() noexcept { owned_.reset(); }
 
  private:
-    detail::Owned<kw_conn_release> owned_;
+    detail::Owned<detail::release_surely> owned_;
 };
 
 // ---------------------------------------------------------------------------------------------------------- stores --

@@ -175,6 +175,11 @@ impl<'a> Op<'a> {
 }
 
 impl Bounds {
+    /// Until `deadline`.
+    pub fn until(deadline: Instant) -> Self {
+        Bounds { deadline: Some(deadline), ..Bounds::default() }
+    }
+
     /// Whether they bound anything.
     #[inline]
     pub fn is_some(&self) -> bool {

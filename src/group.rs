@@ -8,16 +8,21 @@
 //!   others are run again without it;
 //! * a write that leaves a deferred foreign key violated would fail everybody's COMMIT: the others are run again without it, and it
 //!   by itself;
-//! * what can not run inside a transaction runs by itself.
+//! * what can not run inside a transaction runs by itself;
+//! * a write that turns out to be long holds nobody up: the others are run again without it, and it by itself;
+//! * a leader's write that needs no write lock, or is wrong before it needs one, does not wait for the lock of another process.
 //!
-//! Nobody has been told of a result before its COMMIT, so running a write again is running it for the first time. Who was stopped, by a
-//! deadline or a cancellation, is not run again.
+//! What runs by itself goes back to its own thread, which is next in line, so that nobody who is done waits for it.
+//!
+//! Nobody has been told of a result before its COMMIT, so running a write again is running it for the first time. (Not to the letter: `changes()`
+//! and `last_insert_rowid()` inside its SQL see what the connection did last.) Who was stopped, by a deadline or a cancellation, is not run
+//! again.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crate::cancel::Op;
-use crate::driver::{Commit, Limit, Mode, Permit};
+use crate::cancel::{Bounds, Op};
+use crate::driver::{Commit, Limit, Mode, Permit, Plan};
 use crate::error::{Error, Kind, Result};
 use crate::exec;
 use crate::member::{Done, Member, Wants};
@@ -37,9 +42,12 @@ impl Rules {
     pub const NONE: Rules = Rules { most: 1, delay: Duration::ZERO };
 }
 
+/// How long a transaction stays open for more writes; after that it costs those in it more than an fsync of its own.
+const LONGEST: Duration = Duration::from_millis(100);
+
 /// One write of the group.
 enum Place<'a> {
-    /// One of the leader's own, with its operation.
+    /// The leader's, with its operation.
     Own(&'a Member, &'a Op<'a>),
     Other(Follower),
 }
@@ -52,11 +60,30 @@ impl Place<'_> {
         }
     }
 
-    /// Runs the write under its own deadline and cancellation.
-    fn run(&self, lease: &mut Lease<&Pool>) -> Result<Done> {
+    /// Runs the write under its own deadline and cancellation; another thread's, while others wait for it, no longer than until `end`.
+    fn run(&self, lease: &mut Lease<&Pool>, end: Instant) -> Result<Done> {
         match self {
             Place::Own(member, op) => run_in_time(lease, member, op),
-            Place::Other(follower) => run_in_time(lease, follower, &follower.op()),
+            Place::Other(follower) => {
+                let op = follower.op();
+                op.check("waiting for the writer")?;
+                run(lease, follower, &op.within(&Bounds::until(end)))
+            }
+        }
+    }
+
+    /// Whether it was `end`, and not its own deadline, that ended the write.
+    fn was_cut(&self, result: &Result<Done>, end: Instant) -> bool {
+        let Place::Other(follower) = self else { return false };
+        let timed_out = result.as_ref().is_err_and(|error| error.kind() == Kind::Timeout);
+        timed_out && follower.op().deadline().is_none_or(|own| end < own)
+    }
+
+    /// When the caller's time is over.
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Place::Own(_, op) => op.deadline(),
+            Place::Other(follower) => follower.op().deadline(),
         }
     }
 
@@ -70,36 +97,63 @@ impl Place<'_> {
 enum Trouble {
     /// It took the whole transaction with it.
     Ended(Error),
-    /// With what it left the transaction could not be committed.
-    Violates,
+    /// With what it left the transaction could not be committed, or it took too long for the others.
+    Unfit,
     /// It was not run: it can not be inside a transaction.
     Alone,
 }
 
-struct Group<'a, 'l> {
-    lease: &'a mut Lease<&'l Pool>,
+struct Group<'g, 'l, 'a> {
+    lease: &'g mut Lease<&'l Pool>,
     rules: Rules,
     /// What has run in the open transaction, with what it gave. A failure is a result like any other: it may come from what an earlier
     /// member wrote, so it too is true only once that is durable.
     members: Vec<(Place<'a>, Result<Done>)>,
     /// When the wait for more members ends, once it has begun.
     waited_until: Option<Instant>,
+    /// When the transaction takes nobody in any more: at the first deadline of a member at the latest.
+    end: Instant,
 }
 
-/// Runs the leader's `own` writes, together with those that wait behind them, and answers each. More than fit into one group need several.
+/// Runs the leader's `own` writes, together with those that wait behind them, and answers each or gives it back to its thread. More than fit
+/// into one group need several.
 pub fn lead<'a>(lease: &mut Lease<&Pool>, own: impl IntoIterator<Item = (&'a Member, &'a Op<'a>)>, rules: Rules) {
-    let mut own = own.into_iter();
-    while let Some((member, op)) = own.next() {
-        if let Err(error) = lease.connection().begin(Mode::Immediate, op) {
-            member.answer(Err(error));
-            continue;
-        }
-        let group = Group { lease, rules, members: Vec::new(), waited_until: None };
-        group.run(Place::Own(member, op), &mut own.by_ref().map(|(member, op)| Place::Own(member, op)));
+    let mut own = own.into_iter().map(|(member, op)| Place::Own(member, op));
+    while let Some(first) = own.next() {
+        lead_group(lease, first, &mut own, rules);
     }
 }
 
-impl<'a> Group<'a, '_> {
+fn lead_group<'a>(lease: &mut Lease<&Pool>, first: Place<'a>, own: &mut impl Iterator<Item = Place<'a>>, rules: Rules) {
+    let Place::Own(member, op) = first else { return };
+    let begun = needs_lock(lease, member).and_then(|needs| match needs {
+        true => lease.connection().begin(Mode::Immediate, op).map(|()| true),
+        false => Ok(false),
+    });
+    match begun {
+        Ok(true) => {}
+        Ok(false) => return member.answer(run_in_time(lease, member, op)),
+        Err(error) => return member.answer(Err(error)),
+    }
+    let end = Instant::now() + rules.delay + LONGEST;
+    Group { lease, rules, members: Vec::new(), waited_until: None, end }.run(first, own);
+}
+
+/// Whether a write is right as far as can be told without running it, and takes the write lock when it runs.
+fn needs_lock(lease: &mut Lease<&Pool>, member: &Member) -> Result<bool> {
+    let connection = lease.connection();
+    let cursor = connection.prepare(&member.sql, Permit::Shared, member.keep)?;
+    let bound = member.with_params(|params| connection.bind(cursor, params, true));
+    let needs = connection.plan(cursor).map(|plan| !(plan.footprint.read_only || must_be_alone(plan)));
+    connection.finish(cursor);
+    bound.and(needs)
+}
+
+fn must_be_alone(plan: &Plan) -> bool {
+    plan.footprint.outside_transaction || plan.footprint.pragma
+}
+
+impl<'a> Group<'_, '_, 'a> {
     /// Takes in one write after another, the leader's own before those of others, and commits.
     fn run(mut self, first: Place<'a>, own: &mut impl Iterator<Item = Place<'a>>) {
         let mut next = Some(first);
@@ -114,7 +168,7 @@ impl<'a> Group<'a, '_> {
 
     fn next(&mut self, own: &mut impl Iterator<Item = Place<'a>>) -> Option<Place<'a>> {
         let rules = self.rules;
-        if self.members.len() >= rules.most {
+        if self.members.len() >= rules.most || Instant::now() >= self.end {
             return None;
         }
         if let Some(place) = own.next() {
@@ -122,15 +176,21 @@ impl<'a> Group<'a, '_> {
         }
         if !rules.delay.is_zero() && !self.lease.has_follower() {
             let end = *self.waited_until.get_or_insert_with(|| Instant::now() + rules.delay);
-            self.lease.await_company(end.saturating_duration_since(Instant::now()));
+            self.lease.await_company(end.min(self.end).saturating_duration_since(Instant::now()));
         }
-        self.lease.follower().map(Place::Other)
+        let follower = self.lease.follower()?;
+        if follower.is_alone() {
+            self.lease.return_follower(follower);
+            return None;
+        }
+        Some(Place::Other(follower))
     }
 
-    /// Runs one more write in the open transaction. Breaks when the transaction is over, and everybody in it answered.
+    /// Runs one more write in the open transaction. Breaks when the transaction is over, and everybody in it answered or given back.
     fn admit(&mut self, place: Place<'a>) -> ControlFlow<()> {
         match self.join(&place) {
             Ok(result) => {
+                self.end = place.deadline().map_or(self.end, |deadline| deadline.min(self.end));
                 self.members.push((place, result));
                 return ControlFlow::Continue(());
             }
@@ -139,25 +199,36 @@ impl<'a> Group<'a, '_> {
                 self.replay();
                 place.answer(Err(error));
             }
-            Err(Trouble::Violates) => {
-                self.replay();
-                self.alone(place);
-            }
-            Err(Trouble::Alone) => {
-                self.commit();
-                self.alone(place);
-            }
+            Err(Trouble::Unfit) => self.set_apart(place, Group::replay),
+            Err(Trouble::Alone) => self.set_apart(place, Group::commit),
         }
         ControlFlow::Break(())
     }
 
+    /// Another thread's write goes back to the front of the line; the leader's is run when `finish` has answered the others.
+    fn set_apart(&mut self, place: Place<'a>, finish: fn(&mut Self)) {
+        match place {
+            Place::Other(follower) => {
+                self.lease.return_follower(follower);
+                finish(self);
+            }
+            Place::Own(member, op) => {
+                finish(self);
+                self.alone(member, op);
+            }
+        }
+    }
+
     fn join(&mut self, place: &Place<'a>) -> Result<Result<Done>, Trouble> {
-        match self.must_be_alone(place.member()) {
-            Ok(false) => {}
-            Ok(true) => return Err(Trouble::Alone),
+        match self.can_share(place) {
+            Ok(true) => {}
+            Ok(false) => return Err(Trouble::Alone),
             Err(error) => return Ok(Err(error)),
         }
-        let result = place.run(self.lease);
+        let result = place.run(self.lease, self.end);
+        if place.was_cut(&result, self.end) {
+            return Err(Trouble::Unfit);
+        }
         self.verdict(result)
     }
 
@@ -166,17 +237,18 @@ impl<'a> Group<'a, '_> {
         let connection = self.lease.connection();
         match result {
             Err(error) if !connection.in_transaction() => Err(Trouble::Ended(error)),
-            _ if connection.violates_deferred() => Err(Trouble::Violates),
+            _ if connection.violates_deferred() => Err(Trouble::Unfit),
             result => Ok(result),
         }
     }
 
-    fn must_be_alone(&mut self, member: &Member) -> Result<bool> {
+    fn can_share(&mut self, place: &Place<'a>) -> Result<bool> {
+        let member = place.member();
         let connection = self.lease.connection();
         let cursor = connection.prepare(&member.sql, Permit::Shared, member.keep)?;
-        let alone = connection.plan(cursor).map(|plan| plan.footprint.outside_transaction || plan.footprint.pragma);
+        let shares = connection.plan(cursor).map(|plan| !must_be_alone(plan));
         connection.finish(cursor);
-        alone
+        shares
     }
 
     /// Makes the transaction durable and answers everybody in it.
@@ -199,8 +271,7 @@ impl<'a> Group<'a, '_> {
         self.one_by_one();
     }
 
-    /// Nobody's deadline counts here: who is run again was in time before, and not by its own fault must start anew. Who was not, and left
-    /// the transaction as it was, has its answer.
+    /// Nobody's deadline counts here: who is run again had succeeded in time before, and not by its own fault must start anew.
     fn again(&mut self) -> Result<(), Trouble> {
         let op = Op::unbounded();
         self.roll_back();
@@ -215,21 +286,24 @@ impl<'a> Group<'a, '_> {
         Ok(())
     }
 
-    /// Each write in a transaction of its own, with an error of its own.
+    /// Each write in a transaction of its own, with an error of its own: those of other threads go back to the front of the line, in the order
+    /// of their arrival, and the leader's, which came before them, are run now.
     fn one_by_one(&mut self) {
-        for (place, before) in std::mem::take(&mut self.members) {
-            if before.as_ref().is_err_and(was_stopped) {
-                place.answer(before);
-            } else {
-                self.alone(place);
+        self.roll_back();
+        let mut own = Vec::new();
+        while let Some((place, before)) = self.members.pop() {
+            match place {
+                place if before.as_ref().is_err_and(was_stopped) => place.answer(before),
+                Place::Other(follower) => self.lease.return_follower(follower),
+                Place::Own(member, op) => own.push((member, op)),
             }
         }
+        own.into_iter().rev().for_each(|(member, op)| self.alone(member, op));
     }
 
-    fn alone(&mut self, place: Place<'a>) {
+    fn alone(&mut self, member: &Member, op: &Op<'_>) {
         self.roll_back();
-        let result = place.run(self.lease);
-        place.answer(result);
+        member.answer(run_in_time(self.lease, member, op));
     }
 
     /// What is open is lost. A ROLLBACK that fails leaves a transaction open, which the next BEGIN reports.

@@ -37,6 +37,8 @@ pub struct Member {
     bounds: Bounds,
     /// The caller would rather have the write undone than go on waiting.
     given_up: AtomicBool,
+    /// It shared a transaction before and could not stay in it.
+    alone: AtomicBool,
     result: Mutex<Option<Result<Done>>>,
 }
 
@@ -60,6 +62,7 @@ impl Member {
             names: params.names().map(|names| names.iter().map(ToString::to_string).collect()),
             bounds: op.bounds(),
             given_up: AtomicBool::new(false),
+            alone: AtomicBool::new(false),
             result: Mutex::new(None),
         }
     }
@@ -84,6 +87,16 @@ impl Member {
     /// Says that the caller would rather have the write undone than go on waiting.
     pub fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that the write must not share a transaction any more.
+    pub fn keep_alone(&self) {
+        self.alone.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the write must have a transaction of its own.
+    pub fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::Relaxed)
     }
 
     /// Keeps what became of the write; a later answer replaces an earlier one.

@@ -1,5 +1,6 @@
 //! One writer and up to N readers: leases that go back clean, opened on demand, closed when idle or old.
 
+mod door;
 mod log;
 mod shutdown;
 mod wait;
@@ -21,9 +22,10 @@ use crate::member::Member;
 use crate::metrics::cell::Counter;
 use crate::process;
 use crate::rows::Batch;
-use crate::slots::{Load, Slots, Started, Taken, Turn};
+use crate::slots::{Load, Slots, Taken, Turn};
 use crate::sync::Mutex;
 
+pub use self::door::{Door, Follower};
 use self::log::Keeper;
 use self::shutdown::Last;
 use self::wait::{Impatience, Wait};
@@ -100,27 +102,6 @@ pub struct Pool {
     pub counters: Counters,
 }
 
-/// Another thread's write that is being run here. Its caller wakes up when this is dropped.
-pub struct Follower(Started<Box<Item>, Arc<Member>>);
-
-impl Deref for Follower {
-    type Target = Member;
-
-    fn deref(&self) -> &Member {
-        self.0.job()
-    }
-}
-
-/// What became of a write that asked for the writer.
-pub enum Door<'a> {
-    /// The writer was free: the write has it for itself.
-    Open(Lease<&'a Pool>),
-    /// The writer came free in the write's turn; others may have come after it.
-    Turn(Lease<&'a Pool>, Arc<Member>),
-    /// Another thread has run it.
-    Served(Arc<Member>),
-}
-
 /// A connection on loan. Dropping it gives it back: clean, or not at all.
 pub struct Lease<P: Deref<Target = Pool>> {
     pool: P,
@@ -183,20 +164,6 @@ impl Pool {
         self.lease(Role::Writer, op, |_| true, purpose, bound)
     }
 
-    /// Asks for the writer for one write. While it waits in line as `member` (`None`: only this thread can run it), the thread that has
-    /// the writer may run it too. Waits like [`Pool::reader`].
-    #[inline]
-    pub fn door(&self, op: &Op<'_>, bound: bool, member: impl FnOnce() -> Option<Arc<Member>>) -> Result<Door<'_>> {
-        let mine = OnceCell::new();
-        let turn = self.turn(Role::Writer, op, |_| true, bound, &mine, member)?;
-        match (turn, mine.into_inner()) {
-            (Turn::Taken(taken), None) => Ok(Door::Open(self.lend(taken, Role::Writer, op, Purpose::Statement, bound)?)),
-            (Turn::Taken(taken), Some(member)) => Ok(Door::Turn(self.lend(taken, Role::Writer, op, Purpose::Statement, bound)?, member)),
-            (Turn::Served, Some(member)) => Ok(Door::Served(member)),
-            (Turn::Served, None) => Err(served_without_a_job()),
-        }
-    }
-
     #[inline]
     fn lease(&self, role: Role, op: &Op<'_>, prefers: impl Fn(&Box<Item>) -> bool, purpose: Purpose, bound: bool) -> Result<Lease<&Pool>> {
         match self.turn(role, op, prefers, bound, &OnceCell::new(), || None)? {
@@ -223,7 +190,12 @@ impl Pool {
                 member.give_up();
             }
         };
-        let turn = self.slots(role).take_or_be_served(prefers, job, || wait.patience().inspect_err(give_up));
+        let patience = || match wait.patience() {
+            // It has been its turn already, and is again as soon as the transaction that it could not stay in has ended.
+            Err(Impatience::Exhausted) if mine.get().is_some_and(|member| member.is_alone()) => Ok(op.slice(BRIEFLY)),
+            other => other.inspect_err(give_up),
+        };
+        let turn = self.slots(role).take_or_be_served(prefers, job, patience);
         let turn = turn.map_err(|refusal| wait.error(refusal))?;
         wait.over();
         Ok(turn)
@@ -377,6 +349,8 @@ fn served_without_a_job() -> Error {
     Error::new(Kind::Engine, "the wait for a connection ended without one")
 }
 
+/// How long a wait sleeps that does not count.
+const BRIEFLY: Duration = Duration::from_secs(1);
 /// A connection keeps this much memory for first batches.
 const SCRATCH_CELLS: usize = 64 * 1024;
 const SCRATCH_BYTES: usize = 1024 * 1024;
@@ -437,34 +411,6 @@ impl<P: Deref<Target = Pool>> Lease<P> {
 }
 
 impl Lease<&Pool> {
-    /// Whether the next in line is a write that may be run here.
-    pub fn has_follower(&self) -> bool {
-        self.pool.writer.has_job()
-    }
-
-    /// Takes on the write that is next in line, if the next in line is one.
-    pub fn follower(&self) -> Option<Follower> {
-        self.pool.writer.start_job().map(Follower)
-    }
-
-    /// Waits until somebody is in line, but no longer than `longest`.
-    pub fn await_company(&self, longest: Duration) {
-        self.pool.writer.await_company(longest);
-    }
-
-    /// Counts a shared transaction that became durable.
-    pub fn grouped(&self, members: usize) {
-        if members > 1 {
-            self.pool.counters.groups.one();
-            self.pool.counters.grouped.add(members as u64);
-        }
-    }
-
-    /// Counts writes that are run again because another one ended their transaction.
-    pub fn replayed(&self, members: usize) {
-        self.pool.counters.replayed.add(members as u64);
-    }
-
     /// The same lease, independent of the borrow of the pool.
     pub fn into_owned(mut self, pool: &Arc<Pool>) -> Lease<Arc<Pool>> {
         Lease { pool: pool.clone(), item: self.item.take(), role: self.role }

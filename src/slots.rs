@@ -79,7 +79,8 @@ struct Seat<T, J> {
 
 /// ```text
 ///   InLine ── hand_over, close ──▶ Given
-///     └────── start_job ─────────▶ Started ── Started::drop ──▶ Given(Served)
+///     ├────── start_job ─────────▶ Started ── Started::drop ──▶ Given(Served)
+///     ◀────── return_job ───────────┘
 /// ```
 enum Stage<T> {
     InLine,
@@ -111,6 +112,8 @@ struct Waiter<'a, T, J: Clone> {
 pub struct Started<T, J> {
     seat: Arc<Seat<T, J>>,
     job: J,
+    /// It went back to its owner undone.
+    returned: bool,
 }
 
 impl<T, J> Started<T, J> {
@@ -122,7 +125,9 @@ impl<T, J> Started<T, J> {
 
 impl<T, J> Drop for Started<T, J> {
     fn drop(&mut self) {
-        self.seat.give(Given::Turn(Turn::Served));
+        if !self.returned {
+            self.seat.give(Given::Turn(Turn::Served));
+        }
     }
 }
 
@@ -183,7 +188,18 @@ impl<T, J: Clone> Slots<T, J> {
         let job = state.waiting.front()?.job.clone()?;
         let seat = state.waiting.pop_front()?;
         *seat.stage.lock() = Stage::Started;
-        Some(Started { seat, job })
+        Some(Started { seat, job, returned: false })
+    }
+
+    /// Gives a job back undone: its owner waits first in line again.
+    pub fn return_job(&self, mut started: Started<T, J>) {
+        let mut state = self.state.lock();
+        started.returned = true;
+        if state.closed {
+            return started.seat.give(Given::Closed);
+        }
+        *started.seat.stage.lock() = Stage::InLine;
+        state.waiting.push_front(started.seat.clone());
     }
 
     /// Sleeps until somebody waits in line, but no longer than `longest`. Only for who holds the only thing.

@@ -274,6 +274,64 @@ fn a_failure_is_told_only_when_what_it_came_from_is_durable() {
 }
 
 #[test]
+fn nobody_who_is_done_waits_for_a_long_write_behind() {
+    for first_of_two in [true, false] {
+        let (_folder, store) = open(&[]);
+        let token = CancelToken::new().unwrap();
+        let quick = |sql: &'static str, last: bool| {
+            move |store: &Store| {
+                let result = store.execute(sql, Params::NONE, &plain());
+                if last {
+                    token.cancel();
+                }
+                result
+            }
+        };
+        let long = move |store: &Store| {
+            let options = QueryOptions { cancel: Some(token), timeout: Timeout::After(Duration::from_secs(60)), ..plain() };
+            store.execute(LONG, Params::NONE, &options)
+        };
+        let works: Vec<Work<Result<Changes>>> = vec![
+            Box::new(quick("INSERT INTO t VALUES (1, 'a')", first_of_two)),
+            Box::new(quick("INSERT INTO t VALUES (2, 'b')", !first_of_two)),
+            Box::new(long),
+        ];
+        let results = queued(&store, works);
+        assert_eq!(kinds(&results), [None, None, Some(Kind::Cancelled)], "the quick ones were answered while the long one ran");
+        assert_eq!(numbers(&store, "SELECT n FROM t ORDER BY n"), [1, 2]);
+        token.free();
+    }
+}
+
+#[test]
+fn what_needs_no_lock_does_not_wait_for_that_of_another_process() {
+    let (folder, store) = open(&[("options.busy_timeout", "100ms")]);
+    let other = Store::open_path(folder.path().join("t.db")).unwrap();
+    let waits = |sql: &'static str, values: Vec<Value>| {
+        let values: Vec<_> = values.iter().map(Value::as_ref).collect();
+        let line = store.pin(&plain()).unwrap();
+        let lock = begin(&other);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| store.execute(sql, &values[..], &plain()));
+            wait_for_line(&store, 1);
+            let behind = scope.spawn(|| store.execute("INSERT INTO t(s) VALUES (NULL)", Params::NONE, &plain()));
+            wait_for_line(&store, 2);
+            line.release().unwrap();
+            let result = first.join().unwrap();
+            let _ = behind.join().unwrap();
+            lock.rollback().unwrap();
+            result.map_err(|error| error.kind())
+        })
+    };
+    assert_eq!(waits("SELECT 1", vec![]), Ok(Changes::default()));
+    assert_eq!(waits("PRAGMA user_version", vec![]), Ok(Changes::default()));
+    assert_eq!(waits("garbage", vec![]), Err(Kind::Sql));
+    assert_eq!(waits("INSERT INTO t(s) VALUES (?)", vec![]), Err(Kind::Parameter));
+    assert_eq!(waits("BEGIN", vec![]), Err(Kind::Misuse));
+    assert_eq!(waits("INSERT INTO t VALUES (7, 'seven')", vec![]), Err(Kind::Busy), "this one needs it");
+}
+
+#[test]
 fn the_wait_for_a_connection_is_over_once_the_write_runs() {
     let (_folder, store) = open(&[("pool.wait_timeout", "200ms")]);
     let long =

@@ -219,10 +219,24 @@ func untilNUL(b []byte) string {
 func nativeVersion() string     { return C.GoString(C.kw_version()) }
 func nativeABI() string         { return C.GoString(C.kw_abi_describe()) }
 func nativeCloseRows(h uint64)  { C.kw_rows_close(C.kw_rows(h)) }
-func nativeUnpin(h uint64)      { C.kw_conn_release(C.kw_conn(h)) }
 func nativeFinalize(h uint64)   { C.kw_statement_close(C.kw_statement(h)) }
 func nativeFreeConfig(h uint64) { C.kw_config_free(C.kw_config(h)) }
-func nativeRollback(h uint64)   { C.kw_tx_rollback(C.kw_tx(h), nil) }
+
+// nativeUnpin and nativeRollback end a connection and a transaction. They wait for a call of another goroutine on it: nobody would end it
+// later.
+func nativeUnpin(h uint64) {
+	endSurely(func() C.kw_status { return C.kw_conn_release(C.kw_conn(h)) })
+}
+
+func nativeRollback(h uint64) {
+	endSurely(func() C.kw_status { return C.kw_tx_rollback(C.kw_tx(h), nil) })
+}
+
+func endSurely(end func() C.kw_status) {
+	for end() == C.KW_MISUSE {
+		time.Sleep(time.Millisecond)
+	}
+}
 
 func nativeStatusName(status int32) string { return C.GoString(C.kw_status_name(C.kw_status(status))) }
 

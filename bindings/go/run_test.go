@@ -257,3 +257,44 @@ func TestTheFlagsOfTheErrorDecide(t *testing.T) {
 		t.Error("patience ends before the deadline")
 	}
 }
+
+// What is left while another goroutine is in a call on it ends when that has returned, and does not keep the writer for ever.
+func TestLeavingWaitsForTheCallOfAnotherGoroutine(t *testing.T) {
+	store, err := Open(filepath.Join(t.TempDir(), "left.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	mustScript(t, store, "CREATE TABLE t(v)")
+	const endless = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i FROM c) SELECT i FROM c WHERE i < 0"
+	var calls sync.WaitGroup
+	left := errors.New("left")
+	err = store.Transaction(bg, func(tx *Tx) error {
+		calls.Add(1)
+		go func() {
+			defer calls.Done()
+			for {
+				soon, cancel := context.WithTimeout(bg, 500*time.Millisecond)
+				_, err := tx.Exec(soon, endless)
+				cancel()
+				if !errors.Is(err, ErrMisuse) {
+					return
+				}
+			}
+		}()
+		for {
+			if _, err := tx.Exec(bg, "SELECT 1"); errors.Is(err, ErrMisuse) {
+				return left
+			}
+		}
+	})
+	if !errors.Is(err, left) {
+		t.Fatal(err)
+	}
+	calls.Wait()
+	ctx, cancel := context.WithTimeout(bg, 5*time.Second)
+	defer cancel()
+	if _, err := store.Exec(ctx, "INSERT INTO t VALUES (1)"); err != nil {
+		t.Fatal(err)
+	}
+}

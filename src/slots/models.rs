@@ -255,3 +255,29 @@ fn who_gives_up_with_a_vacancy_in_its_hands_passes_it_on() {
         assert_eq!(slots.load(), Load { capacity: 1, total: 0, idle: 0, waiting: 0 });
     });
 }
+
+#[test]
+fn a_job_given_back_undone_is_done_by_its_owner_or_left_undone() {
+    for patience in [forever, never] {
+        loom::model(move || {
+            let slots = Arc::new(Slots::<u8, u8>::new(1));
+            slots.take(|_| false, forever).unwrap();
+            let owner = {
+                let slots = slots.clone();
+                loom::thread::spawn(move || match slots.take_or_be_served(|_| false, || Some(1), patience) {
+                    Ok(turn) => {
+                        assert!(matches!(turn, Turn::Taken(_)), "nobody else has done it");
+                        slots.put(1);
+                    }
+                    Err(refusal) => assert_eq!(refusal, Refusal::Impatient(())),
+                })
+            };
+            if let Some(started) = slots.start_job() {
+                slots.return_job(started);
+            }
+            slots.put(1);
+            owner.join().unwrap();
+            assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
+        });
+    }
+}

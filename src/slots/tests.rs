@@ -149,6 +149,39 @@ fn jobs_are_started_in_their_turn_and_never_past_a_waiter_without_one() {
 }
 
 #[test]
+fn a_job_given_back_undone_is_its_owners_again_and_first_in_line() {
+    let slots = Arc::new(Slots::<i32, usize>::new(1));
+    let threads = queue_behind(&slots, 3, &[0, 1, 2]);
+    drop(slots.start_job().unwrap());
+    slots.return_job(slots.start_job().unwrap());
+    let again = slots.start_job().unwrap();
+    assert_eq!(*again.job(), 1);
+    slots.return_job(again);
+    slots.put(7);
+    let turns: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let ready = || Turn::Taken(Taken::Ready(7));
+    assert_eq!(turns, [Turn::Served, ready(), ready()]);
+}
+
+#[test]
+fn a_job_given_back_to_a_closed_container_ends_as_one_in_line() {
+    let slots = Arc::new(Slots::<i32, u8>::new(1));
+    assert_eq!(slots.take(|_| false, now), Ok(Taken::Vacant));
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| slots.take_or_be_served(|_| false, || Some(1), || Ok::<_, ()>(Duration::from_secs(10))));
+        let started = loop {
+            match slots.start_job() {
+                Some(started) => break started,
+                None => std::thread::yield_now(),
+            }
+        };
+        assert!(slots.close().is_empty());
+        slots.return_job(started);
+        assert_eq!(waiter.join().unwrap(), Err(Refusal::Closed));
+    });
+}
+
+#[test]
 fn a_waiter_without_patience_leaves_the_line_unless_its_job_was_started() {
     let slots = Arc::new(Slots::<i32, u8>::new(1));
     assert_eq!(slots.take(|_| false, now), Ok(Taken::Vacant));

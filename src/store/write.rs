@@ -38,6 +38,7 @@ impl Store {
         let member = || Member::copy(sql, params, self.keeps(options), wants, op);
         match pool.door(op, bound, member)? {
             Door::Open(lease) => Ok(Written::Alone(lease)),
+            Door::Turn(lease, member) if member.is_alone() => Ok(Written::Alone(lease)),
             Door::Turn(lease, _) if rules.delay.is_zero() && !lease.has_follower() => Ok(Written::Alone(lease)),
             Door::Turn(mut lease, member) => {
                 group::lead(&mut lease, [(&*member, op)], rules);

@@ -1,6 +1,8 @@
 // run(): a transaction whose body is run again when another commit was in the way.
 #include "check.hpp"
 
+#include <thread>
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -151,6 +153,53 @@ void on_connections_and_derived_targets() {
     EQUAL(2, two.count());
 }
 
+// Leaves while another thread is in a call on `target`, which ends some time later.
+void leave_during_a_call(const keepwell::Target& target, std::thread& caller) {
+    caller = std::thread([&target] {
+        const auto soon = keepwell::Options().timeout(500ms);
+        for (bool timed_out = false; !timed_out;) {
+            try {
+                target.execute(soon, "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i FROM c) SELECT i FROM c WHERE i < 0");
+            } catch (const keepwell::MisuseError&) {
+            } catch (const keepwell::TimeoutError&) {
+                timed_out = true;
+            }
+        }
+    });
+    for (;;) {
+        try {
+            target.execute("SELECT 1");
+        } catch (const keepwell::MisuseError&) {
+            throw std::runtime_error("left");
+        }
+    }
+}
+
+// What is left while another thread is in a call on it ends when that has returned, and does not keep the writer for ever.
+void leaving_waits_for_the_call_of_another_thread() {
+    keepwell::Config config;
+    config.set("datasource", check::temp().file("leaving.db")).set("pool.wait_timeout", "5s");
+    auto store = keepwell::Store::open(config);
+    store.execute("CREATE TABLE t(x)");
+    std::thread first, second;
+    try {
+        store.transaction([&](keepwell::Transaction& tx) { leave_during_a_call(tx, first); });
+    } catch (const std::runtime_error& left) {
+        EQUAL("left"s, left.what());
+    }
+    first.join();
+    store.execute("INSERT INTO t VALUES (1)");
+    try {
+        const auto connection = store.connection();
+        leave_during_a_call(connection, second);
+    } catch (const std::runtime_error& left) {
+        EQUAL("left"s, left.what());
+    }
+    second.join();
+    store.execute("INSERT INTO t VALUES (2)");
+    EQUAL(2, store.query_value<int>("SELECT count(*) FROM t"));
+}
+
 }  // namespace
 
 int main(int, char** argv) {
@@ -160,5 +209,6 @@ int main(int, char** argv) {
     RUN(one_deadline_and_one_token_for_all);
     RUN(a_body_that_ends_it_has_decided);
     RUN(on_connections_and_derived_targets);
+    RUN(leaving_waits_for_the_call_of_another_thread);
     return check::report(argv[0]);
 }
