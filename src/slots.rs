@@ -2,15 +2,18 @@
 //!
 //! A waiter may bring a job along. Then whoever holds a thing already may do the job for it ([`Slots::start_job`]), in the job's turn.
 
+mod glances;
 #[cfg(all(test, loom))]
 mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::glances::Glances;
 use crate::sync::checked::{wait, Condvar, Mutex, MutexGuard};
 
 /// What a successful [`Slots::take`] gives. Whoever holds either owes one [`Slots::put`] or [`Slots::discard`].
@@ -58,6 +61,7 @@ pub struct Slots<T, J = ()> {
     state: Mutex<State<T, J>>,
     /// Somebody has joined the line while a holder waited for that.
     joined: Condvar,
+    glances: Glances,
 }
 
 struct State<T, J> {
@@ -73,6 +77,9 @@ struct State<T, J> {
 /// Where one waiter waits. `stage` is locked inside the state's lock by who takes the seat out of the line, and alone by who waits.
 struct Seat<T, J> {
     stage: Mutex<Stage<T>>,
+    /// The stage may be [`Stage::Given`]: a reason to look at it. And who waits may be asleep: a reason to call.
+    given: AtomicBool,
+    asleep: AtomicBool,
     call: Condvar,
     job: Option<J>,
 }
@@ -135,7 +142,7 @@ impl<T, J: Clone> Slots<T, J> {
     /// An empty container for up to `capacity` things.
     pub fn new(capacity: usize) -> Self {
         let state = State { idle: Vec::new(), total: 0, capacity, waiting: VecDeque::new(), closed: false, awaited: false };
-        Slots { state: Mutex::new(state), joined: Condvar::new() }
+        Slots { state: Mutex::new(state), joined: Condvar::new(), glances: Glances::new() }
     }
 
     /// Takes an idle thing (the latest that `prefers` likes, else the latest), or the right to make one, or waits in line.
@@ -161,7 +168,13 @@ impl<T, J: Clone> Slots<T, J> {
         if let Some(taken) = self.state.lock().take_now(&prefers)? {
             return Ok(Turn::Taken(taken));
         }
-        let seat = Arc::new(Seat { stage: Mutex::new(Stage::InLine), call: Condvar::new(), job: job() });
+        let seat = Arc::new(Seat {
+            stage: Mutex::new(Stage::InLine),
+            call: Condvar::new(),
+            given: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            job: job(),
+        });
         let mut state = self.state.lock();
         if let Some(taken) = state.take_now(&prefers)? {
             return Ok(Turn::Taken(taken));
@@ -296,9 +309,14 @@ impl<T, J: Clone> Waiter<'_, T, J> {
                     Left::Started => ASK_AGAIN,
                 },
             };
+            if cfg!(not(loom)) {
+                self.slots.glances.see(|| self.seat.given.load(Ordering::Acquire));
+            }
             let mut stage = self.seat.stage.lock();
             if !stage.is_given() {
+                self.seat.asleep.store(true, Ordering::Relaxed);
                 stage = wait(&self.seat.call, stage, longest);
+                self.seat.asleep.store(false, Ordering::Relaxed);
             }
             if let Some(given) = stage.take_given() {
                 return answer(given);
@@ -349,7 +367,11 @@ impl<T, J> Seat<T, J> {
     fn give(&self, given: Given<T>) {
         let mut stage: MutexGuard<'_, _> = self.stage.lock();
         *stage = Stage::Given(given);
-        self.call.notify_one();
+        self.given.store(true, Ordering::Release);
+        // Changed inside the stage's lock only: who is not asleep looks at the stage before it sleeps.
+        if self.asleep.load(Ordering::Relaxed) {
+            self.call.notify_one();
+        }
     }
 }
 
