@@ -186,6 +186,7 @@ fn a_job_that_was_started_ends_although_everything_closes() {
         drop(started);
         assert!(slots.start_job().is_none(), "closing has emptied the line");
         assert_eq!(slots.put(1), Some(1));
+        slots.discard();
         assert_eq!(owner.join().unwrap(), if served { Ok(Turn::Served) } else { Err(Refusal::Closed) });
         assert_eq!(slots.load().total, 0);
     });

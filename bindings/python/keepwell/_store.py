@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 from . import _library
-from ._errors import Error, ForkedError, SecondSqliteWarning
+from ._errors import Error, ForkedError, MisuseError, SecondSqliteWarning
 from ._handles import CancelToken, Statement
 from ._parameters import Parameters, bad_argument, bad_keys
 from ._portable import Result, Row, cache_number, microseconds, token_handle
@@ -376,16 +377,25 @@ class Transaction(Target):
             if self._open:
                 self._undo()
 
-    def _undo(self) -> bool:
-        """Rolls back on the way out of an exception, which must not be hidden by a second one; says whether it was ours to end."""
-        try:
-            self.rollback()
-        except Error as error:
-            return not isinstance(error, ForkedError)
-        return True
+    def _undo(self, wait: bool = True) -> bool:
+        """Rolls back on the way out of an exception, which must not be hidden by a second one; says whether it was ours to end.
+
+        While another thread is in a call on the transaction, that waits for it.
+        """
+        while True:
+            try:
+                self.rollback()
+            except MisuseError:
+                if not wait:
+                    return True
+                time.sleep(0.001)
+            except Error as error:
+                return not isinstance(error, ForkedError)
+            else:
+                return True
 
     def __del__(self) -> None:
-        if getattr(self, "_open", False) and self._own.value and self._undo():
+        if getattr(self, "_open", False) and self._own.value and self._undo(wait=False):
             leaked(self, "was neither committed nor rolled back, and is rolled back now")
 
 

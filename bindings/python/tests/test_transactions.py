@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from typing import List
+
 import keepwell
 import pytest
+from conftest import ENDLESS
 
 
 @pytest.fixture(autouse=True)
@@ -193,3 +197,32 @@ def test_health_and_stats(store: keepwell.Store) -> None:
     stats = store.stats()
     assert stats["in_use"] == 0 and stats["open"] >= 1 and stats["max_open"] >= stats["open"]
     assert repr(store).startswith("<keepwell.Store ")
+
+
+def test_the_way_out_waits_for_another_threads_call(store: keepwell.Store) -> None:
+    """Else the transaction would keep the writer for as long as somebody keeps the exception."""
+    store.execute("CREATE TABLE way_out(v)")
+    token = keepwell.CancelToken()
+    inside, ended = threading.Event(), threading.Event()
+    kept: List[BaseException] = []
+
+    def call(tx: keepwell.Transaction) -> None:
+        inside.set()
+        with pytest.raises(keepwell.CancelledError):
+            tx.query(ENDLESS, cancel=token)
+        ended.set()
+
+    thread = None
+    try:
+        with store.transaction() as tx:
+            thread = threading.Thread(target=call, args=(tx,))
+            thread.start()
+            inside.wait()
+            threading.Timer(0.2, token.cancel).start()
+            raise KeyError("mine")
+    except KeyError as error:
+        kept.append(error)
+    store.execute("INSERT INTO way_out VALUES (1)", timeout=20)
+    assert thread is not None
+    thread.join()
+    assert ended.is_set() and kept
