@@ -42,7 +42,8 @@ impl Rules {
     pub const NONE: Rules = Rules { most: 1, delay: Duration::ZERO };
 }
 
-/// How long a transaction stays open for more writes; after that it costs those in it more than an fsync of its own.
+/// How long a transaction stays open for more writes, and how long one of them may take; after that it costs those in it more than an fsync
+/// of its own.
 const LONGEST: Duration = Duration::from_millis(100);
 
 /// One write of the group.
@@ -60,23 +61,23 @@ impl Place<'_> {
         }
     }
 
-    /// Runs the write under its own deadline and cancellation; another thread's, while others wait for it, no longer than until `end`.
-    fn run(&self, lease: &mut Lease<&Pool>, end: Instant) -> Result<Done> {
+    /// Runs the write under its own deadline and cancellation; another thread's, as others wait for it, no longer than until `cut`.
+    fn run(&self, lease: &mut Lease<&Pool>, cut: Instant) -> Result<Done> {
         match self {
             Place::Own(member, op) => run_in_time(lease, member, op),
             Place::Other(follower) => {
                 let op = follower.op();
                 op.check("waiting for the writer")?;
-                run(lease, follower, &op.within(&Bounds::until(end)))
+                run(lease, follower, &op.within(&Bounds::until(cut)))
             }
         }
     }
 
-    /// Whether it was `end`, and not its own deadline, that ended the write.
-    fn was_cut(&self, result: &Result<Done>, end: Instant) -> bool {
+    /// Whether it was `cut`, and not its own deadline, that ended the write.
+    fn was_cut(&self, result: &Result<Done>, cut: Instant) -> bool {
         let Place::Other(follower) = self else { return false };
         let timed_out = result.as_ref().is_err_and(|error| error.kind() == Kind::Timeout);
-        timed_out && follower.op().deadline().is_none_or(|own| end < own)
+        timed_out && follower.op().deadline().is_none_or(|own| cut < own)
     }
 
     /// When the caller's time is over.
@@ -111,8 +112,10 @@ struct Group<'g, 'l, 'a> {
     members: Vec<(Place<'a>, Result<Done>)>,
     /// When the wait for more members ends, once it has begun.
     waited_until: Option<Instant>,
-    /// When the transaction takes nobody in any more: at the first deadline of a member at the latest.
+    /// When the transaction takes nobody in any more.
     end: Instant,
+    /// The first deadline of a member: a reason to commit.
+    deadline: Option<Instant>,
 }
 
 /// Runs the leader's `own` writes, together with those that wait behind them, and answers each or gives it back to its thread. More than fit
@@ -136,7 +139,7 @@ fn lead_group<'a>(lease: &mut Lease<&Pool>, first: Place<'a>, own: &mut impl Ite
         Err(error) => return member.answer(Err(error)),
     }
     let end = Instant::now() + rules.delay + LONGEST;
-    Group { lease, rules, members: Vec::new(), waited_until: None, end }.run(first, own);
+    Group { lease, rules, members: Vec::new(), waited_until: None, end, deadline: None }.run(first, own);
 }
 
 /// Whether a write is right as far as can be told without running it, and takes the write lock when it runs.
@@ -168,7 +171,7 @@ impl<'a> Group<'_, '_, 'a> {
 
     fn next(&mut self, own: &mut impl Iterator<Item = Place<'a>>) -> Option<Place<'a>> {
         let rules = self.rules;
-        if self.members.len() >= rules.most || Instant::now() >= self.end {
+        if self.members.len() >= rules.most || Instant::now() >= self.until(self.end) {
             return None;
         }
         if let Some(place) = own.next() {
@@ -176,7 +179,7 @@ impl<'a> Group<'_, '_, 'a> {
         }
         if !rules.delay.is_zero() && !self.lease.has_follower() {
             let end = *self.waited_until.get_or_insert_with(|| Instant::now() + rules.delay);
-            self.lease.await_company(end.min(self.end).saturating_duration_since(Instant::now()));
+            self.lease.await_company(self.until(end).saturating_duration_since(Instant::now()));
         }
         let follower = self.lease.follower()?;
         if follower.is_alone() {
@@ -190,7 +193,7 @@ impl<'a> Group<'_, '_, 'a> {
     fn admit(&mut self, place: Place<'a>) -> ControlFlow<()> {
         match self.join(&place) {
             Ok(result) => {
-                self.end = place.deadline().map_or(self.end, |deadline| deadline.min(self.end));
+                self.deadline = [self.deadline, place.deadline()].into_iter().flatten().min();
                 self.members.push((place, result));
                 return ControlFlow::Continue(());
             }
@@ -225,11 +228,17 @@ impl<'a> Group<'_, '_, 'a> {
             Ok(false) => return Err(Trouble::Alone),
             Err(error) => return Ok(Err(error)),
         }
-        let result = place.run(self.lease, self.end);
-        if place.was_cut(&result, self.end) {
+        let cut = self.until(Instant::now() + LONGEST);
+        let result = place.run(self.lease, cut);
+        if place.was_cut(&result, cut) {
             return Err(Trouble::Unfit);
         }
         self.verdict(result)
+    }
+
+    /// `moment`, or the first deadline of a member where that is earlier.
+    fn until(&self, moment: Instant) -> Instant {
+        self.deadline.map_or(moment, |deadline| deadline.min(moment))
     }
 
     /// Whether the transaction can go on and be committed after what has just run in it.
