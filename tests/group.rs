@@ -457,17 +457,20 @@ fn who_has_to_stop_leaves_the_wait_of_all() {
     let (_folder, store) = open(&[]);
     let token = CancelToken::new().unwrap();
     let tx = begin(&store);
+    let waits = store.stats().waits;
+    let waits_for_the_time = |nth: u64| {
+        while store.stats().waits != waits + nth {
+            std::thread::yield_now();
+        }
+    };
     let results = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let cancelled = Write { options: QueryOptions { cancel: Some(token), ..plain() }, ..write("INSERT INTO t(n) VALUES (1)") };
             changed(store.execute_together(&[cancelled, write("INSERT INTO t(n) VALUES (2)")]))
         });
-        wait_for_line(&store, 1);
-        let waits = store.stats().waits;
+        waits_for_the_time(1);
         token.cancel();
-        while store.stats().waits == waits {
-            std::thread::yield_now(); // until the call waits anew, for the other one
-        }
+        waits_for_the_time(2); // for the other one alone
         token.reset();
         tx.rollback().unwrap();
         waiting.join().unwrap()

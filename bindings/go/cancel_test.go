@@ -170,7 +170,7 @@ func TestWaitingForAConnectionEndsWithTheContext(t *testing.T) {
 	defer cancel()
 	_, err = store.Begin(ctx, nil)
 	wantError(t, err, context.DeadlineExceeded, "writer connection", "transaction", "1 in use")
-	wantError(t, err, ErrExhausted)
+	wantError(t, err, ErrTimeout)
 }
 
 func TestACommitIsNotTouchedByTheContext(t *testing.T) {

@@ -190,8 +190,12 @@ func TestHealthAndStats(t *testing.T) {
 }
 
 func TestTheConfiguredLimitsHoldWhileACallWaitsInGo(t *testing.T) {
-	for _, settings := range [][]string{{"pool.wait_timeout", "0.05"}, {"query.timeout", "50ms"}} {
-		store := openTest(t, settings...)
+	limits := []struct {
+		key, value string
+		code       Code
+	}{{"pool.wait_timeout", "0.05", ErrExhausted}, {"query.timeout", "50ms", ErrTimeout}}
+	for _, limit := range limits {
+		store := openTest(t, limit.key, limit.value)
 		tx, err := store.With(Timeout(-1)).Begin(bg, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -199,7 +203,7 @@ func TestTheConfiguredLimitsHoldWhileACallWaitsInGo(t *testing.T) {
 		started := time.Now()
 		_, err = store.Exec(bg, "CREATE TABLE t(v)")
 		within(t, started, 5*time.Second)
-		wantError(t, err, ErrExhausted, "held by a transaction")
+		wantError(t, err, limit.code, "held by a transaction")
 		tx.Rollback()
 	}
 }

@@ -114,8 +114,12 @@ func (p *pool) notAcquired(f *frame, s *slots, reason error, waited time.Duratio
 	if ended != nil && ended.Err() == context.Canceled {
 		return contextError(ended, operation)
 	}
+	code := ErrExhausted
+	if ended != nil || !f.deadline.IsZero() {
+		code = ErrTimeout
+	}
 	taken, waiting := s.load()
-	e := newError(ErrExhausted, "%s: no %s became free within %v: %d in use, %d waiting%s", operation, p.kind(s),
+	e := newError(code, "%s: no %s became free within %v: %d in use, %d waiting%s", operation, p.kind(s),
 		waited.Round(time.Millisecond), taken, waiting, p.describeHolders(s))
 	return e
 }

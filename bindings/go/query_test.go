@@ -165,7 +165,7 @@ func TestOneConnectionIsEnoughForEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = store.With(Timeout(20e6)).Exec(bg, "DELETE FROM n")
-	wantError(t, err, ErrExhausted, "1 in use", "stream", "SELECT id, name FROM n")
+	wantError(t, err, ErrTimeout, "1 in use", "stream", "SELECT id, name FROM n")
 	rows.Close()
 	mustExec(t, store, "DELETE FROM n WHERE id > 10")
 	if got := one[int](t, store, "SELECT count(*) FROM n"); got != 10 {

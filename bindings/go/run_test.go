@@ -171,10 +171,12 @@ func TestAFunctionThatEndsItsTransactionHasDecided(t *testing.T) {
 
 func TestTheContextBoundsAllRuns(t *testing.T) {
 	store, _ := twoStores(t)
-	expiring, cancel := context.WithTimeout(bg, 60*time.Millisecond)
-	defer cancel()
 	for name, run := range map[string]func(func(*Tx) error) error{
-		"context": func(fn func(*Tx) error) error { return store.RunTx(expiring, nil, fn) },
+		"context": func(fn func(*Tx) error) error {
+			expiring, cancel := context.WithTimeout(bg, 60*time.Millisecond)
+			defer cancel()
+			return store.RunTx(expiring, nil, fn)
+		},
 		"timeout": func(fn func(*Tx) error) error {
 			return store.With(Timeout(60*time.Millisecond)).RunTx(bg, nil, fn)
 		},

@@ -194,7 +194,7 @@ func TestAPinnedConnectionKeepsWhatBelongsToIt(t *testing.T) {
 	ctx, cancel := context.WithTimeout(bg, 10*time.Millisecond)
 	defer cancel()
 	_, err = store.Exec(ctx, "DELETE FROM account")
-	wantError(t, err, ErrExhausted, "pinned connection")
+	wantError(t, err, ErrTimeout, "pinned connection")
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Error("not a context.DeadlineExceeded")
 	}
