@@ -106,18 +106,25 @@ fn serve(slots: &Slots<u8, u8>) -> usize {
     served
 }
 
+/// A waiter with a job, whose patience is `patience`; how often the job was done here or given up.
+fn owner(slots: &Arc<Slots<u8, u8>>, patience: fn() -> Result<Duration, ()>) -> loom::thread::JoinHandle<usize> {
+    let slots = slots.clone();
+    loom::thread::spawn(move || match slots.take_or_be_served(|_| false, || Some(1), patience) {
+        Ok(Turn::Served) => 0,
+        Ok(Turn::Taken(_)) => 1 + serve(&slots),
+        Err(refusal) => {
+            assert_eq!(refusal, Refusal::Impatient(()));
+            1
+        }
+    })
+}
+
 #[test]
 fn a_job_is_done_by_its_owner_or_by_another_and_never_by_both() {
     loom::model(|| {
         let slots = Arc::new(Slots::<u8, u8>::new(1));
         slots.take(|_| false, forever).unwrap();
-        let owner = {
-            let slots = slots.clone();
-            loom::thread::spawn(move || match slots.take_or_be_served(|_| false, || Some(1), forever).unwrap() {
-                Turn::Served => 0,
-                Turn::Taken(_) => 1 + serve(&slots),
-            })
-        };
+        let owner = owner(&slots, forever);
         let by_others = serve(&slots);
         assert_eq!(by_others + owner.join().unwrap(), 1);
         assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
@@ -129,31 +136,11 @@ fn who_gives_up_has_left_the_line_or_waits_for_the_end_of_its_job() {
     loom::model(|| {
         let slots = Arc::new(Slots::<u8, u8>::new(1));
         slots.take(|_| false, forever).unwrap();
-        let owner = {
-            let slots = slots.clone();
-            loom::thread::spawn(move || match slots.take_or_be_served(|_| false, || Some(1), never) {
-                Ok(Turn::Served) => 0,
-                Ok(Turn::Taken(_)) => 1 + serve(&slots),
-                Err(refusal) => {
-                    assert_eq!(refusal, Refusal::Impatient(()));
-                    1
-                }
-            })
-        };
+        let owner = owner(&slots, never);
         let by_others = serve(&slots);
         assert_eq!(by_others + owner.join().unwrap(), 1, "left undone, done here, or done there: one of them");
         assert_eq!(slots.load(), Load { capacity: 1, total: 1, idle: 1, waiting: 0 });
     });
-}
-
-/// A waiter with a job, whose patience is `patience`; how often the job was done here or given up.
-fn owner(slots: &Arc<Slots<u8, u8>>, patience: fn() -> Result<Duration, ()>) -> loom::thread::JoinHandle<usize> {
-    let slots = slots.clone();
-    loom::thread::spawn(move || match slots.take_or_be_served(|_| false, || Some(1), patience) {
-        Ok(Turn::Served) => 0,
-        Ok(Turn::Taken(_)) => 1 + serve(&slots),
-        Err(_) => 1,
-    })
 }
 
 #[test]
