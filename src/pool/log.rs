@@ -40,11 +40,16 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub struct Keeper {
     /// A connection beside the pool's, so that copying holds up nobody. Opened with the first copy.
     connection: Mutex<Option<Box<dyn Connection>>>,
-    held_up: Mutex<Option<HeldUp>>,
-    /// How long the next try may hold the writer.
-    patience: Mutex<Duration>,
-    /// When a log was last begun anew, or that was tried.
-    tried: Mutex<Instant>,
+    tries: Mutex<Tries>,
+}
+
+/// What the tries to begin a log anew have taught.
+struct Tries {
+    held_up: Option<HeldUp>,
+    /// How long the next one may hold the writer.
+    patience: Duration,
+    /// When the last one was.
+    last: Instant,
 }
 
 /// A long log that could not be begun anew.
@@ -60,12 +65,8 @@ struct HeldUp {
 
 impl Default for Keeper {
     fn default() -> Self {
-        Keeper {
-            connection: Mutex::default(),
-            held_up: Mutex::default(),
-            patience: Mutex::new(PATIENCE),
-            tried: Mutex::new(Instant::now()),
-        }
+        let tries = Tries { held_up: None, patience: PATIENCE, last: Instant::now() };
+        Keeper { connection: Mutex::default(), tries: Mutex::new(tries) }
     }
 }
 
@@ -77,19 +78,18 @@ impl Keeper {
 
     /// Whether it is time to try to begin the log anew.
     fn may_try(&self) -> bool {
-        self.held_up.lock().as_ref().is_none_or(|held_up| Instant::now() >= held_up.again)
+        self.tries.lock().held_up.as_ref().is_none_or(|held_up| Instant::now() >= held_up.again)
     }
 
     /// A try has failed with the log copied as far as `done`. Where readers come and go, one that waits for longer may succeed; where one
     /// has stayed since the try before, holding the writer for long would only hurt.
     fn failed(&self, done: u32, readers: String) {
-        let (mut held_up, now) = (self.held_up.lock(), Instant::now());
-        let before = held_up.take();
-        let mut patience = self.patience.lock();
+        let (mut tries, now) = (self.tries.lock(), Instant::now());
+        let before = tries.held_up.take();
         let stays = before.as_ref().is_some_and(|before| before.done == done);
-        let pause = if stays { PAUSE } else { *patience * PAUSES };
-        *patience = if stays { PATIENCE } else { (*patience * 2).min(MOST_PATIENCE) };
-        *held_up = Some(HeldUp { since: before.map_or(now, |before| before.since), again: now + pause, done, readers });
+        let pause = if stays { PAUSE } else { tries.patience * PAUSES };
+        tries.patience = if stays { PATIENCE } else { (tries.patience * 2).min(MOST_PATIENCE) };
+        tries.held_up = Some(HeldUp { since: before.map_or(now, |before| before.since), again: now + pause, done, readers });
     }
 }
 
@@ -122,8 +122,8 @@ impl Pool {
             self.copy_beside();
         }
         if !long {
-            self.keeper.held_up.lock().take();
-            if copies && self.keeper.tried.lock().elapsed() >= EARLY {
+            self.keeper.tries.lock().held_up = None;
+            if copies && self.keeper.tries.lock().last.elapsed() >= EARLY {
                 self.begin_early();
             }
         } else if self.keeper.may_try() {
@@ -158,9 +158,10 @@ impl Pool {
     /// Has the log begun anew, if it still is long when it is the maintenance's turn to write: a write may have done so by itself.
     fn begin_anew(&self) {
         let Some(mut writer) = self.writer_to_begin_anew() else { return };
-        let patience = *self.keeper.patience.lock();
+        let patience = self.keeper.tries.lock().patience;
         if !self.is_longer(LONG) || self.restart(writer.connection(), patience) {
-            return drop(self.keeper.held_up.lock().take());
+            self.keeper.tries.lock().held_up = None;
+            return;
         }
         self.keeper.failed(self.driver.backlog().done, self.holders.readers());
     }
@@ -173,7 +174,7 @@ impl Pool {
     }
 
     fn writer_to_begin_anew(&self) -> Option<Lease<&Pool>> {
-        *self.keeper.tried.lock() = Instant::now();
+        self.keeper.tries.lock().last = Instant::now();
         self.writer(&Op::new(Some(TURN), None, None), Purpose::Maintenance, false).ok()
     }
 
@@ -195,8 +196,8 @@ impl Pool {
 
     /// Why the log is longer than it should be, and who is reading; `None` while it is not.
     pub fn log_problem(&self) -> Option<String> {
-        let held_up = self.keeper.held_up.lock();
-        let HeldUp { since, readers, .. } = held_up.as_ref()?;
+        let tries = self.keeper.tries.lock();
+        let HeldUp { since, readers, .. } = tries.held_up.as_ref()?;
         let frames = self.driver.backlog().frames;
         let seconds = since.elapsed().as_secs_f32();
         let readers = if readers == "nobody" { "of another process" } else { readers };
