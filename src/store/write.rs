@@ -58,7 +58,7 @@ impl Store {
         let op = self.op(options)?;
         match self.write(sql, params, Wants::Changes, options, &op)? {
             Written::Done(Done::Changes(changes)) => Ok(changes),
-            Written::Done(Done::Rows(..)) => Ok(Changes::default()),
+            Written::Done(Done::Rows(..)) => unreachable!("changes were asked for"),
             Written::Alone(mut lease) => {
                 let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
                 lease.note(cursor)?;
