@@ -44,6 +44,7 @@
 #define KW_FETCH_INIT { (uint32_t)sizeof(kw_fetch), 0, 0, 0, 0, 0, 0 }
 #define KW_STATEMENT_INFO_INIT { (uint32_t)sizeof(kw_statement_info), 0, 0, 0 }
 #define KW_STATS_INIT { (uint32_t)sizeof(kw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define KW_CACHE_STATS_INIT { (uint32_t)sizeof(kw_cache_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define KW_HEALTH_INIT { (uint32_t)sizeof(kw_health), 0, 0, 0, { 0 } }
 
 
@@ -154,12 +155,12 @@
 #define KW_OPTION_WHOLE 32
 
 /**
- * The cache as the store is configured.
+ * As the store is configured: `cache.enabled` and `query.use_cache`.
  */
 #define KW_CACHE_DEFAULT 0
 
 /**
- * Take the result from the cache if it is there, and keep it.
+ * Take the result from the cache if it holds, else run the query and keep what it gives. No effect where `cache.enabled` is false.
  */
 #define KW_CACHE_USE 1
 
@@ -177,6 +178,11 @@
  * Nothing follows this batch.
  */
 #define KW_BATCH_LAST 1
+
+/**
+ * No statement was run for this result: it was kept from an earlier query and still holds.
+ */
+#define KW_BATCH_CACHED 2
 
 /**
  * `kw_tx_begin`: immediate.
@@ -378,15 +384,15 @@ typedef struct kw_options {
      */
     void *tick_context;
     /**
-     * `KW_CACHE_…`. Accepted now; takes effect when the result cache lands.
+     * `KW_CACHE_…`: what a query wants of the cache of results. Inside transactions and on pinned connections it is neither read nor filled.
      */
     int32_t cache;
     /**
-     * Rows in a batch; 0: the store's `query.batch_rows` (256).
+     * Rows in a batch; 0: the store's `query.batch_rows` (256). A result from the cache is one batch.
      */
     uint32_t batch_rows;
     /**
-     * Milliseconds for which a cached result may serve; 0: the store's.
+     * Milliseconds: how old a result from the cache may be, and how long what is kept may serve; 0: `query.cache_ttl`, else `cache.ttl`.
      */
     int64_t cache_ttl_ms;
 } kw_options;
@@ -407,6 +413,74 @@ typedef struct kw_health {
      */
     char message[512];
 } kw_health;
+
+/**
+ * The cache of results in numbers. Initialize with `KW_CACHE_STATS_INIT`. Each query that asked for the cache and succeeded is one of hits,
+ * misses and bypasses.
+ */
+typedef struct kw_cache_stats {
+    /**
+     * `sizeof(kw_cache_stats)`.
+     */
+    uint32_t struct_size;
+    /**
+     * 0 where `cache.enabled` is false.
+     */
+    uint32_t enabled;
+    uint64_t hits;
+    /**
+     * Queries that were run and whose results could be kept.
+     */
+    uint64_t misses;
+    /**
+     * Queries that were run and whose results could not be kept, by reason: `cache.enabled` is false;
+     */
+    uint64_t bypass_disabled;
+    /**
+     * inside a transaction or on a pinned connection;
+     */
+    uint64_t bypass_transaction;
+    /**
+     * no single SELECT;
+     */
+    uint64_t bypass_statement;
+    /**
+     * a function whose result may depend on more than its arguments;
+     */
+    uint64_t bypass_function;
+    /**
+     * a table-valued function whose changes nobody can follow;
+     */
+    uint64_t bypass_table;
+    /**
+     * a commit of this store was becoming visible at that moment;
+     */
+    uint64_t bypass_under_way;
+    /**
+     * the schema changed while the query was being run;
+     */
+    uint64_t bypass_schema;
+    /**
+     * larger than a sixteenth of `cache.max_bytes`, or read only in part.
+     */
+    uint64_t bypass_size;
+    /**
+     * Results that left because something that they rest on had changed, because of their age, and for want of room.
+     */
+    uint64_t invalidated;
+    uint64_t expired;
+    uint64_t evicted;
+    /**
+     * Results kept now, and their bytes with what goes with them.
+     */
+    uint64_t entries;
+    uint64_t bytes;
+    /**
+     * `cache.size` and `cache.max_bytes`.
+     */
+    uint64_t max_entries;
+    uint64_t max_bytes;
+} kw_cache_stats;
 
 /**
  * Where SQL runs: a `kw_store`, `kw_tx`, `kw_conn`, or one of these with default options attached (`kw_target_derive`).
@@ -457,7 +531,7 @@ typedef struct kw_fetch {
      */
     uint32_t rows;
     /**
-     * `KW_BATCH_LAST`.
+     * `KW_BATCH_…`.
      */
     uint32_t flags;
     /**
@@ -550,7 +624,7 @@ typedef struct kw_batch {
      */
     uint32_t rows;
     /**
-     * `KW_BATCH_LAST`.
+     * `KW_BATCH_…`.
      */
     uint32_t flags;
     /**
@@ -912,6 +986,17 @@ kw_status kw_store_warning_count(kw_store store,
  * process lives.
  */
 kw_status kw_store_warning(kw_store store, uint32_t index, const char **text, size_t *len, struct kw_error *err);
+
+/**
+ * The cache of results in numbers. Never blocks for long.
+ */
+kw_status kw_store_cache_stats(kw_store store, struct kw_cache_stats *out, struct kw_error *err);
+
+/**
+ * Forgets all results of the cache. Rows that somebody holds stay valid. Correctness never asks for it; it gives memory back.
+ */
+kw_status kw_store_cache_clear(kw_store store,
+                               struct kw_error *err);
 
 /**
  * Runs one statement and returns its rows.

@@ -25,7 +25,8 @@ use crate::error::{Error, Kind, Result};
 
 pub use keys::{Key, KEYS};
 pub use sections::{
-    AutoVacuum, Cache, Driver, JournalMode, Metrics, Options, Pool, Query, SecondSqlite, SecureDelete, Synchronous, TempStore, Writer,
+    AutoVacuum, Cache, CacheEnabled, Driver, JournalMode, Metrics, Options, Pool, Query, SecondSqlite, SecureDelete, Synchronous,
+    TempStore, Writer,
 };
 pub use uri::{DataSource, Mode, Source};
 

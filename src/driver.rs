@@ -5,7 +5,10 @@ pub mod sqlite;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
+use once_cell::race::OnceBox;
+
 use crate::cancel::Op;
+use crate::clock::{Effects, Ground, Mark, Marks, Receipt};
 use crate::error::{Error, Kind, Result};
 use crate::footprint::Footprint;
 use crate::rows::{Batch, Columns};
@@ -50,11 +53,21 @@ pub struct Plan {
     /// The statement's text.
     pub sql: Arc<str>,
     pub footprint: Footprint,
+    /// Where the statement stands towards the clock; empty where nobody asks for it, or as long as it is not known.
+    pub bearings: OnceBox<Bearings>,
     pub columns: Arc<Columns>,
     /// The name of each parameter with its prefix (`?NNN` included); `None` for a plain `?`.
     pub parameters: Vec<Option<String>>,
     /// Set once the text has been remembered for reports.
     pub noticed: AtomicBool,
+}
+
+/// What a statement rests on and what it moves, in the clock's terms.
+#[derive(Debug)]
+pub struct Bearings {
+    /// `None`: on something whose changes nobody can follow.
+    pub ground: Option<Ground>,
+    pub effects: Effects,
 }
 
 /// A statement that is prepared and in use on one connection. A number, so that nothing dangles when the connection goes.
@@ -88,8 +101,8 @@ impl Limit {
 /// How a commit ended. An engine at the end of a network may not know.
 #[derive(Debug)]
 pub enum Commit {
-    /// The changes are durable to the degree that the configuration asks for.
-    Committed,
+    /// The changes are durable to the degree that the configuration asks for, and the clock has heard of them.
+    Committed(Receipt),
     /// The transaction is gone and so are its changes.
     RolledBack(Error),
     /// The transaction is as it was and may be committed again.
@@ -123,6 +136,10 @@ pub trait Driver: Send + Sync {
 
     /// Whether readers and the writer work side by side. Otherwise the pool is one connection.
     fn concurrent_readers(&self) -> bool;
+
+    /// Shows the database's marks without a connection; `None` where it takes one: see [`Connection::mark`]. Whoever holds it keeps the
+    /// database open.
+    fn marks(&self) -> Option<Arc<dyn Marks>>;
 
     /// The log's state, for an engine that has one.
     fn backlog(&self) -> Backlog;
@@ -197,6 +214,9 @@ pub trait Connection: Send {
 
     /// Called before the reads of one lease: makes sure that they see every commit that was done before this call.
     fn enter(&mut self) -> Result<()>;
+
+    /// The database's mark as this connection sees it: it moves with commits of others, not with its own.
+    fn mark(&mut self) -> Result<Mark>;
 
     /// Called when a lease ends: finishes statements, rolls back what was left open, and says whether there was anything.
     fn leave(&mut self) -> Result<Leave>;

@@ -204,7 +204,7 @@ impl Script<'_, '_> {
             return Ok(());
         }
         match self.connection.commit() {
-            Commit::Committed => Ok(()),
+            Commit::Committed(_) => Ok(()),
             Commit::RolledBack(error) => Err(error.with_outcome(Outcome::RolledBack)),
             Commit::StillOpen(error) | Commit::Unknown(error) => Err(error),
         }

@@ -5,8 +5,10 @@ use crate::tables::Tables;
 /// What one prepared statement reads, writes and does, as the engine itself reported it while preparing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Tables (and views) whose contents the result depends on.
+    /// Tables (and views) of which columns are read.
     pub reads: Tables,
+    /// Names that stand in a FROM without any column of theirs being read (`count(*)`): tables, views, or common table expressions.
+    pub mentions: Tables,
     /// Tables whose rows the statement may change; `All` for everything but plain INSERT, UPDATE and DELETE on ordinary tables.
     pub writes: Tables,
     /// Whether the engine says that the statement changes nothing in the database file.
@@ -27,4 +29,6 @@ pub struct Footprint {
     pub session: bool,
     /// Whether every function it calls is known to depend on its arguments alone.
     pub pure_functions: bool,
+    /// Whether it is one SELECT (or VALUES), not explained and not part of something else.
+    pub select: bool,
 }

@@ -263,7 +263,7 @@ impl<'a> Group<'_, '_, 'a> {
     /// Makes the transaction durable and answers everybody in it.
     fn commit(&mut self) {
         match self.lease.connection().commit() {
-            Commit::Committed => self.lease.grouped(self.members.len()),
+            Commit::Committed(_) => self.lease.grouped(self.members.len()),
             Commit::RolledBack(_) | Commit::StillOpen(_) | Commit::Unknown(_) => return self.one_by_one(),
         }
         for (place, result) in self.members.drain(..) {

@@ -16,7 +16,10 @@ pub mod driver;
 
 // Mechanisms that know nothing of databases.
 mod bell;
+pub mod cache;
 pub mod cancel;
+pub mod clock;
+mod coarse;
 pub mod metrics;
 pub mod process;
 pub mod slots;

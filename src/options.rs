@@ -16,13 +16,16 @@ pub enum Timeout {
     After(Duration),
 }
 
-/// What a call wants of the result cache. Accepted now; it takes effect when the cache lands.
+/// What a query wants of the cache of results, unless `cache.enabled` is false. Inside transactions and on pinned connections it is neither
+/// read nor filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CacheUse {
     /// What the store's configuration says.
     #[default]
     Default,
+    /// Take the result from the cache if it holds, else run the query and keep what it gives.
     Use,
+    /// Neither look nor keep.
     Skip,
     /// Run the query and replace what is cached.
     Refresh,
@@ -43,10 +46,10 @@ pub struct QueryOptions<'a> {
     pub unbound: bool,
     /// For what begins a transaction: timeout and token hold for all of its calls, not for its beginning alone.
     pub whole: bool,
-    /// Rows in a batch; 0: the store's `query.batch_rows`.
+    /// Rows in a batch; 0: the store's `query.batch_rows`. A result from the cache is one batch.
     pub batch_rows: u32,
     pub cache: CacheUse,
-    /// How long a cached result may serve; `None`: the store's.
+    /// How old a result from the cache may be, and how long what is kept may serve; `None`: `query.cache_ttl`, else `cache.ttl`.
     pub cache_ttl: Option<Duration>,
     /// Hears of a call that waits or runs long.
     pub caller: Option<&'a dyn Caller>,

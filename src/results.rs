@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cancel::{Bounds, Op};
 use crate::driver::{Cursor, Fetch, Limit};
 use crate::error::Result;
-use crate::rows::{Batch, Columns};
+use crate::rows::{Batch, Columns, Held};
 use crate::session::Session;
 
 /// The rows of a query.
@@ -14,7 +14,8 @@ use crate::session::Session;
 /// its end or dropped.
 pub struct Rows {
     columns: Arc<Columns>,
-    batch: Batch,
+    batch: Held,
+    from_cache: bool,
     /// The batch has not been handed out yet.
     unread: bool,
     rest: Option<Rest>,
@@ -61,13 +62,13 @@ impl Drop for Rest {
 
 impl Rows {
     /// A result whose first batch is there.
-    pub fn new(columns: Arc<Columns>, batch: Batch, rest: Option<Rest>) -> Self {
-        Rows { columns, batch, unread: true, rest }
+    pub fn new(columns: Arc<Columns>, batch: Held, rest: Option<Rest>) -> Self {
+        Rows { columns, from_cache: batch.is_kept(), batch, unread: true, rest }
     }
 
     /// A result of whose first batch the caller has had some rows already.
-    pub fn partly_read(columns: Arc<Columns>, batch: Batch, rest: Option<Rest>) -> Self {
-        Rows { columns, batch, unread: false, rest }
+    pub fn partly_read(columns: Arc<Columns>, batch: Held, rest: Option<Rest>) -> Self {
+        Rows { columns, from_cache: batch.is_kept(), batch, unread: false, rest }
     }
 
     /// Whether the first batch is waiting for the first [`Rows::next_batch`].
@@ -80,6 +81,11 @@ impl Rows {
         &self.columns
     }
 
+    /// Whether no statement was run for this result: it was kept from an earlier query. It comes as one batch then.
+    pub fn is_from_cache(&self) -> bool {
+        self.from_cache
+    }
+
     /// Whether everything has been fetched from the database.
     pub fn is_complete(&self) -> bool {
         self.rest.is_none()
@@ -90,25 +96,26 @@ impl Rows {
     /// # Errors
     /// Whatever the engine reports on the way; the result has ended then.
     pub fn next_batch(&mut self, op: &Op<'_>) -> Result<Option<&Batch>> {
-        if std::mem::take(&mut self.unread) && self.batch.rows() > 0 {
-            return Ok(Some(&self.batch));
+        if std::mem::take(&mut self.unread) && self.batch.batch().rows() > 0 {
+            return Ok(Some(self.batch.batch()));
         }
         let Some(rest) = &self.rest else {
-            self.batch.reset(self.columns.len());
+            self.batch.own().reset(self.columns.len());
             return Ok(None);
         };
-        let fetched = rest.fetch(op, &mut self.batch);
+        let fetched = rest.fetch(op, self.batch.own());
         if !matches!(fetched, Ok(Fetch::More)) {
             self.rest = None;
         }
         // Rows before an error in the same batch are not handed out: a batch is whole or not there.
-        fetched.inspect_err(|_| self.batch.reset(self.columns.len()))?;
-        Ok((self.batch.rows() > 0).then_some(&self.batch))
+        fetched.inspect_err(|_| self.batch.own().reset(self.columns.len()))?;
+        let batch = self.batch.batch();
+        Ok((batch.rows() > 0).then_some(batch))
     }
 
     /// The batch that was handed out last.
     pub fn batch(&self) -> &Batch {
-        &self.batch
+        self.batch.batch()
     }
 
     /// All remaining rows as owned values: for small results and tests.

@@ -1,5 +1,10 @@
 //! Packed rows: a batch of 16-byte cells over one block of bytes, and the columns they belong to.
 
+use std::any::Any;
+use std::sync::Arc;
+
+use once_cell::race::OnceBox;
+
 use crate::value::ValueRef;
 
 /// The type tags of cells; the C constants `KW_NULL` … `KW_BLOB`.
@@ -83,6 +88,14 @@ impl Batch {
             self.bytes = Vec::new();
         }
         self.reset(self.columns);
+    }
+
+    /// A copy with no more memory than it needs.
+    fn exact_copy(&self) -> Batch {
+        let bytes = self.bytes.clone();
+        let (before, after) = (self.bytes.as_ptr() as u64, bytes.as_ptr() as u64);
+        let moved = |cell: &Cell| if cell.has_bytes() { cell.moved_to(cell.payload - before + after) } else { *cell };
+        Batch { columns: self.columns, rows: self.rows, cells: self.cells.iter().map(moved).collect(), bytes }
     }
 
     /// How many columns a row has.
@@ -211,6 +224,93 @@ impl Batch {
     fn slice(&self, cell: &Cell) -> &[u8] {
         let start = (cell.payload - self.bytes.as_ptr() as u64) as usize;
         &self.bytes[start..start + cell.length as usize]
+    }
+}
+
+/// A whole result that several may hold at once. It never changes.
+#[derive(Debug)]
+pub struct Whole {
+    pub columns: Arc<Columns>,
+    pub batch: Batch,
+    /// The same in the form of a binding that wants to make it once only; see [`Whole::form`].
+    form: OnceBox<Box<dyn Any + Send + Sync>>,
+}
+
+impl Whole {
+    /// A copy of a batch that is the whole result, with no more memory than it needs.
+    pub fn copy(columns: &Arc<Columns>, batch: &Batch) -> Self {
+        Whole { columns: columns.clone(), batch: batch.exact_copy(), form: OnceBox::new() }
+    }
+
+    /// The bytes that it takes, its columns' names left out: those are the statement's.
+    pub fn size(&self) -> usize {
+        self.batch.cells.len() * size_of::<Cell>() + self.batch.bytes.len()
+    }
+
+    /// The form that somebody has given it before.
+    pub fn form(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.form.get().map(|form| &**form)
+    }
+
+    /// Gives it a form, unless it has one.
+    pub fn give_form(&self, form: Box<dyn Any + Send + Sync>) -> Result<(), Box<dyn Any + Send + Sync>> {
+        self.form.set(Box::new(form)).map_err(|form| *form)
+    }
+}
+
+/// The first batch of a result as it is shown to who asked for it.
+pub enum First<'a> {
+    /// Read just now; it may be taken.
+    Fresh(&'a mut Batch),
+    /// The whole result, kept from an earlier run.
+    Kept(&'a Arc<Whole>),
+}
+
+impl First<'_> {
+    pub fn batch(&self) -> &Batch {
+        match self {
+            First::Fresh(batch) => batch,
+            First::Kept(whole) => &whole.batch,
+        }
+    }
+
+    /// The batch for later, with its memory or a share in the kept one.
+    pub fn take(self) -> Held {
+        match self {
+            First::Fresh(batch) => Held::Own(std::mem::take(batch)),
+            First::Kept(whole) => Held::Kept(whole.clone()),
+        }
+    }
+}
+
+/// A batch of one's own, or a share in a kept one.
+pub enum Held {
+    Own(Batch),
+    Kept(Arc<Whole>),
+}
+
+impl Held {
+    #[inline]
+    pub fn batch(&self) -> &Batch {
+        match self {
+            Held::Own(batch) => batch,
+            Held::Kept(whole) => &whole.batch,
+        }
+    }
+
+    /// A batch of one's own to fill: the one at hand, or a new one.
+    pub fn own(&mut self) -> &mut Batch {
+        if let Held::Kept(whole) = self {
+            *self = Held::Own(Batch::new(whole.batch.columns()));
+        }
+        match self {
+            Held::Own(batch) => batch,
+            Held::Kept(_) => unreachable!("it has just been replaced"),
+        }
+    }
+
+    pub fn is_kept(&self) -> bool {
+        matches!(self, Held::Kept(_))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Outcome, Result};
 use crate::exec::{self, Matrix, Setting};
 use crate::pool::{Lease, Pool};
 use crate::process;
-use crate::rows::{Batch, Columns};
+use crate::rows::{Batch, Columns, First};
 use crate::tx::{LevelId, Levels};
 use crate::value::Params;
 
@@ -151,12 +151,12 @@ impl Session {
         params: Params<'_>,
         usage: Use,
         op: &Op<'_>,
-        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Cursor>)> {
         let mut body = self.enter()?;
         let result = body.run(sql, usage, |connection, batch, cursor| {
             let fetch = exec::first_batch(connection, cursor, params, usage.limit, op, batch)?;
-            let received = receive(&connection.plan(cursor)?.columns, batch);
+            let received = receive(&connection.plan(cursor)?.columns, First::Fresh(batch));
             let rest = (fetch == Fetch::More).then_some(cursor);
             if rest.is_none() {
                 connection.finish(cursor);

@@ -1,17 +1,20 @@
 //! From the configuration to what each part needs to know.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cache;
 use crate::caretaker::Rhythm;
-use crate::config::{AutoVacuum, Config, Mode, SecureDelete, Source};
+use crate::clock::Clock;
+use crate::config::{AutoVacuum, CacheEnabled, Config, Mode, SecureDelete, Source};
 use crate::driver::sqlite::{Access, Place, Pragma, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::group::Rules;
 use crate::pool::Limits;
-use crate::store::Defaults;
+use crate::store::{Caching, Defaults};
 
 /// What the SQLite driver needs to know.
-pub fn sqlite(config: &Config) -> Result<Settings> {
+pub fn sqlite(config: &Config, clock: Option<Arc<Clock>>) -> Result<Settings> {
     let options = &config.options;
     Ok(Settings {
         place: place(config.source()?)?,
@@ -21,6 +24,7 @@ pub fn sqlite(config: &Config) -> Result<Settings> {
         statement_cache: config.query.statement_cache as usize,
         busy_timeout: options.busy_timeout,
         keep_snapshots: !config.pool.snapshot_idle.is_zero(),
+        clock,
     })
 }
 
@@ -109,8 +113,23 @@ pub fn defaults(config: &Config) -> Defaults {
         read_only: config.query.read_only,
         keep_statements: config.query.use_prepared && config.query.statement_cache > 0,
         close_timeout: config.close_timeout,
+        caching: Caching {
+            always: config.cache.enabled == CacheEnabled::True && config.query.use_cache,
+            ttl: some(config.query.cache_ttl),
+        },
         group: config.writer.group_commit.then_some(Rules { most: config.writer.group_max as usize, delay: config.writer.group_delay }),
     }
+}
+
+/// What the cache of results needs to know; `None` where there is to be none.
+pub fn cache(config: &Config) -> Option<cache::Limits> {
+    let cache = &config.cache;
+    let limits = || cache::Limits {
+        entries: cache.size as usize,
+        bytes: usize::try_from(cache.max_bytes).unwrap_or(usize::MAX),
+        ttl: some(cache.ttl),
+    };
+    (cache.enabled != CacheEnabled::False).then(limits)
 }
 
 /// How often the maintenance looks (as often as its shortest limit asks for), and how long a snapshot may be idle.

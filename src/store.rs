@@ -1,5 +1,6 @@
 //! The store: where pool, transactions and results meet. Each method reads as the product's behaviour.
 
+mod cached;
 mod health;
 mod run;
 mod scope;
@@ -14,8 +15,10 @@ use std::time::Duration;
 
 use crate::sync::Mutex;
 
+use crate::cache::Cache;
 use crate::cancel::Op;
 use crate::caretaker::Caretaker;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::sqlite::SqliteDriver;
 use crate::driver::{Changes, Driver, Fetch, Limit, Mode, Permit, Plan, Role};
@@ -23,10 +26,11 @@ use crate::error::{Error, Kind, Result};
 use crate::exec::{self, Matrix, Setting};
 use crate::group::Rules;
 use crate::holders::Purpose;
+use crate::metrics::cell::Counter;
 use crate::options::{QueryOptions, Timeout};
 use crate::pool::{Lease, Pool};
 use crate::results::{Rest, Rows};
-use crate::rows::{Batch, Columns};
+use crate::rows::{Columns, First};
 use crate::sentry::{self, Sentry};
 use crate::session::Session;
 use crate::settings;
@@ -34,12 +38,15 @@ use crate::slots::Load;
 use crate::value::Params;
 use crate::warnings::Warnings;
 
+pub use self::cached::Caching;
+use self::cached::{Looked, Wish};
 use self::write::Written;
 
 pub use self::health::Health;
 pub(crate) use self::run::Failure;
 pub use self::scope::Scope;
 pub use self::together::Write;
+pub use crate::cache::{Bypass, CacheStats};
 pub use crate::member::{Done, Wants};
 
 /// One open database. Cheap to clone; every clone is the same store. All methods may be called from any thread.
@@ -60,6 +67,10 @@ struct Inner {
     caretaker: Caretaker,
     sentry: Arc<Sentry>,
     warnings: Arc<Warnings>,
+    /// `None`: `cache.enabled` is false.
+    cache: Option<Cache>,
+    /// Queries that asked for a cache that is not there.
+    cacheless: Counter,
 }
 
 /// What holds where a call says nothing.
@@ -72,6 +83,7 @@ pub struct Defaults {
     pub close_timeout: Duration,
     /// `None`: each write has a transaction of its own.
     pub group: Option<Rules>,
+    pub caching: Caching,
 }
 
 /// A batch ends after this many bytes of text and blobs, whatever its rows.
@@ -155,7 +167,8 @@ impl Store {
         let limits = settings::limits(config);
         let abort = Arc::new(AtomicBool::new(false));
         let op = Op::new(limits.wait_timeout, None, None);
-        let sqlite = settings::sqlite(config)?;
+        let clock = settings::cache(config).map(|limits| (Arc::new(Clock::default()), limits));
+        let sqlite = settings::sqlite(config, clock.as_ref().map(|(clock, _)| clock.clone()))?;
         let policy = config.options.second_sqlite;
         sentry::before_opening(policy, || SqliteDriver::second_library_on(&sqlite.place))?;
         let driver: Arc<dyn Driver> = Arc::new(SqliteDriver::open(sqlite, abort.clone(), &op)?);
@@ -166,6 +179,7 @@ impl Store {
         sentry.check()?;
         pool.warm_up();
         let caretaker = Caretaker::start(&pool, &sentry, settings::rhythm(config));
+        let cache = clock.map(|(clock, limits)| Cache::new(clock, driver.marks(), limits));
         let inner = Inner {
             driver,
             pool,
@@ -177,6 +191,8 @@ impl Store {
             caretaker,
             sentry,
             warnings,
+            cache,
+            cacheless: Counter::default(),
         };
         Ok(Store { inner: Arc::new(inner) })
     }
@@ -206,46 +222,91 @@ impl Store {
     /// Runs one statement and returns its rows. A read runs on a reader; a write (`INSERT … RETURNING`) on the writer, to its end and
     /// committed before the call returns.
     pub fn query<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Rows> {
-        let taken = |columns: &Arc<Columns>, batch: &mut Batch| (columns.clone(), std::mem::take(batch));
+        let taken = |columns: &Arc<Columns>, first: First<'_>| (columns.clone(), first.take());
         let ((columns, batch), rest) = self.query_first(sql, params.into(), options, taken)?;
         Ok(Rows::new(columns, batch, rest))
     }
 
     /// Like [`Store::query`], but shows the first batch to `receive`, which may look or take it.
+    ///
+    /// Where the call asks for the cache of results, and a result is kept that still holds, no statement is run and no connection is waited
+    /// for.
     #[inline]
     pub fn query_first<R>(
         &self,
         sql: &str,
         params: Params<'_>,
         options: &QueryOptions<'_>,
-        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
         let op = self.op(options)?;
-        let mut lease = self.inner.pool.reader(&op, sql, Purpose::Statement, !options.unbound)?;
+        match self.wanted(options) {
+            None => self.run_query(sql, params, options, &op, None, receive),
+            Some(wanted) => self.query_cached(sql, params, options, &op, wanted, receive),
+        }
+    }
+
+    /// Runs one statement; what it gives is kept where `wish` says so.
+    #[inline]
+    fn run_query<R>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        options: &QueryOptions<'_>,
+        op: &Op<'_>,
+        wish: Option<Wish<'_>>,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
+    ) -> Result<(R, Option<Rest>)> {
+        let mut lease = self.inner.pool.reader(op, sql, Purpose::Statement, !options.unbound)?;
         if lease.role() == Role::Reader {
             lease.connection().enter()?;
             let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
             if lease.connection().plan(cursor)?.footprint.read_only || self.read_only(options) {
-                return self.run_first(lease, cursor, params, options, &op, receive);
+                return self.run_first(lease, cursor, params, options, op, wish, receive);
             }
             lease.connection().finish(cursor);
             drop(lease);
+            self.went_past(&wish, Bypass::Statement);
             if options.no_writer {
                 return Err(Error::new(Kind::NeedsWriter, "the statement writes; call again without asking for a reader only"));
             }
-            lease = match self.write(sql, params, Wants::Rows, options, &op)? {
+            lease = match self.write(sql, params, Wants::Rows, options, op)? {
                 Written::Alone(lease) => lease,
-                Written::Done(Done::Rows(columns, mut batch)) => return Ok((receive(&columns, &mut batch), None)),
+                Written::Done(Done::Rows(columns, mut batch)) => return Ok((receive(&columns, First::Fresh(&mut batch)), None)),
                 Written::Done(Done::Changes(_)) => unreachable!("rows were asked for"),
             };
-        } else if self.read_only(options) {
+            let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
+            return self.run_first(lease, cursor, params, options, op, None, receive);
+        }
+        self.run_on_the_only_one(lease, sql, params, options, op, wish, receive)
+    }
+
+    /// Runs one statement where readers have no connections of their own.
+    #[allow(clippy::too_many_arguments)]
+    fn run_on_the_only_one<R>(
+        &self,
+        mut lease: Lease<&Pool>,
+        sql: &str,
+        params: Params<'_>,
+        options: &QueryOptions<'_>,
+        op: &Op<'_>,
+        wish: Option<Wish<'_>>,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
+    ) -> Result<(R, Option<Rest>)> {
+        let wish = match wish.map(|wish| self.look_on(&mut lease, wish)).transpose()?.flatten() {
+            Some(Looked::Hit(whole)) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
+            Some(Looked::Run(wish)) => Some(wish),
+            None => None,
+        };
+        if self.read_only(options) {
             lease.connection().set_read_only(true)?;
         }
         let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
-        self.run_first(lease, cursor, params, options, &op, receive)
+        self.run_first(lease, cursor, params, options, op, wish, receive)
     }
 
     #[inline]
+    #[allow(clippy::too_many_arguments)]
     fn run_first<R>(
         &self,
         mut lease: Lease<&Pool>,
@@ -253,13 +314,23 @@ impl Store {
         params: Params<'_>,
         options: &QueryOptions<'_>,
         op: &Op<'_>,
-        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
+        wish: Option<Wish<'_>>,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
         lease.note(cursor)?;
         let limit = self.limit(options);
         let (connection, batch) = lease.parts();
-        let fetch = exec::first_batch(connection, cursor, params, limit, op, batch)?;
-        let received = receive(&connection.plan(cursor)?.columns, batch);
+        let fetch = match wish {
+            None => exec::first_batch(connection, cursor, params, limit, op, batch)?,
+            Some(wish) => {
+                let plan = connection.plan(cursor)?.clone();
+                let whole = self.limit_of_the_kept(&plan, limit, options);
+                let fetch = exec::first_batch(connection, cursor, params, whole, op, batch)?;
+                self.grant(wish, &plan, connection.plan(cursor)?, batch, fetch);
+                fetch
+            }
+        };
+        let received = receive(&connection.plan(cursor)?.columns, First::Fresh(batch));
         if fetch == Fetch::Done {
             connection.finish(cursor);
             return Ok((received, None));
@@ -423,6 +494,9 @@ impl Drop for Inner {
         self.pool.close();
         self.caretaker.stop();
         self.pool.bid_farewell();
+        if let Some(cache) = &self.cache {
+            cache.close();
+        }
         self.driver.close();
     }
 }

@@ -79,7 +79,7 @@ impl Levels {
             return Ok(());
         }
         match connection.commit() {
-            Commit::Committed => {
+            Commit::Committed(_) => {
                 self.open.clear();
                 Ok(())
             }

@@ -198,6 +198,7 @@ fn struct_size(parameter: &str) -> u64 {
         Some("kw_fetch") => size_of::<kw_fetch>(),
         Some("kw_statement_info") => size_of::<kw_statement_info>(),
         Some("kw_stats") => size_of::<kw_stats>(),
+        Some("kw_cache_stats") => size_of::<kw_cache_stats>(),
         Some("kw_health") => size_of::<kw_health>(),
         other => panic!("{other:?}"),
     };

@@ -10,6 +10,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("value", &[]),
     ("rows", &["value"]),
+    ("coarse", &[]),
     ("tables", &[]),
     ("footprint", &["tables"]),
     ("config", &["error"]),
@@ -21,7 +22,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("bell", &["sync"]),
     ("cancel", &["sync", "error"]),
     ("metrics", &[]),
-    ("driver", &["sync", "cancel", "error", "footprint", "process", "rows", "tables", "value"]),
+    ("clock", &["sync", "tables"]),
+    ("driver", &["sync", "cancel", "clock", "error", "footprint", "process", "rows", "tables", "value"]),
     // Siblings stand on those and never on each other, but for the pool that leases come from.
     ("holders", &["sync", "driver"]),
     ("member", &["sync", "cancel", "driver", "error", "rows", "value"]),
@@ -29,19 +31,22 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sentry", &["bell", "config", "driver", "error", "warnings"]),
     ("caretaker", &["sync", "bell", "pool", "sentry"]),
     ("tx", &["cancel", "driver", "error"]),
+    ("cache", &["clock", "coarse", "metrics", "rows", "sync", "value"]),
     ("exec", &["cancel", "driver", "error", "rows", "value"]),
     ("group", &["cancel", "driver", "error", "exec", "member", "pool"]),
     ("session", &["sync", "cancel", "driver", "error", "exec", "pool", "process", "rows", "tx", "value"]),
     ("options", &["cancel"]),
     ("results", &["cancel", "driver", "error", "rows", "session", "value"]),
     // The store is where the parts meet; the instance and the border stand on it.
-    ("settings", &["caretaker", "config", "driver", "error", "group", "pool", "store"]),
+    ("settings", &["cache", "caretaker", "clock", "config", "driver", "error", "group", "pool", "store"]),
     (
         "store",
         &[
             "sync",
+            "cache",
             "cancel",
             "caretaker",
+            "clock",
             "config",
             "driver",
             "error",
@@ -49,6 +54,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "group",
             "holders",
             "member",
+            "metrics",
             "options",
             "pool",
             "results",
@@ -73,7 +79,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 ];
 
 /// Where `unsafe` may be, and where a `static` may be.
-const UNSAFE: &[&str] = &["src/ffi/", "src/driver/sqlite/raw.rs", "src/driver/sqlite/fork.rs"];
+const UNSAFE: &[&str] = &["src/ffi/", "src/coarse.rs", "src/driver/sqlite/raw.rs", "src/driver/sqlite/raw/", "src/driver/sqlite/fork.rs"];
 const STATICS: &[&str] = &[
     "src/ffi/",
     "src/instance.rs",

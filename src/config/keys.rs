@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::kind::{list, Place, ValueKind};
+use super::kind::{flag as flag_of, list, Place, ValueKind};
 use super::quantity::{Unit, KIB, MILLISECOND, SECOND};
-use super::sections::{AutoVacuum, Driver, JournalMode, SecondSqlite, SecureDelete, Synchronous, TempStore};
+use super::sections::{AutoVacuum, CacheEnabled, Driver, JournalMode, SecondSqlite, SecureDelete, Synchronous, TempStore};
 use super::{spell, Config};
 
 /// One setting.
@@ -106,7 +106,7 @@ pub static KEYS: &[Key] = &[
     key("query.use_prepared", "true", flag(at!(query.use_prepared)),
         "Whether statements stay prepared on their connection."),
     key("query.use_cache", "true", flag(at!(query.use_cache)),
-        "Whether calls use the cache of results while `cache.enabled` is true."),
+        "Whether calls that say nothing of it use the cache of results, while `cache.enabled` is true."),
     key("query.cache_ttl", "0", time(at!(query.cache_ttl), S, YEAR),
         "Age at which a cached result of a call expires. 0: as `cache.ttl` says."),
     key("query.statement_cache", "128", count(at!(query.statement_cache), 0, 10_000),
@@ -114,8 +114,8 @@ pub static KEYS: &[Key] = &[
     key("query.batch_rows", "256", count(at!(query.batch_rows), 1, 65_536),
         "Rows in a batch of a large result."),
 
-    key("cache.enabled", "false", flag(at!(cache.enabled)),
-        "Whether results are cached."),
+    key("cache.enabled", "request", word!(CacheEnabled, cache.enabled),
+        "Which queries use the cache of results. `true`: all that do not refuse it. `request`: those that ask for it. `false`: none, whatever they ask for.").reads(truth),
     key("cache.ttl", "300", time(at!(cache.ttl), S, YEAR),
         "Age at which a cached result expires. 0: never; results still go when their tables change."),
     key("cache.size", "1000", count(at!(cache.size), 1, 10_000_000),
@@ -176,6 +176,15 @@ const fn pages(at: Place<u64>) -> ValueKind {
 /// SQLite's negative cache sizes are in KiB.
 fn kibs(text: &str) -> &str {
     text.strip_prefix('-').filter(|rest| rest.bytes().all(|c| c.is_ascii_digit())).unwrap_or(text)
+}
+
+/// The other ways to write true and false.
+fn truth(text: &str) -> &str {
+    match flag_of(text) {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => text,
+    }
 }
 
 /// SQLite's -1 is no limit.

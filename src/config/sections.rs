@@ -150,8 +150,8 @@ section! {
 section! {
     /// The cache of results.
     Cache {
-        /// Whether there is one.
-        enabled: bool,
+        /// Which queries use it.
+        enabled: CacheEnabled,
         /// Age at which a result expires; zero: never (it is still dropped when its tables change).
         ttl: Duration,
         /// Results kept at most.
@@ -247,6 +247,18 @@ words! {
         File = "file" | "1",
         /// In memory.
         Memory = "memory" | "2",
+    }
+}
+
+words! {
+    /// Which queries use the cache of results.
+    CacheEnabled {
+        /// Those that ask for it.
+        Request = "request",
+        /// All that do not refuse it.
+        True = "true",
+        /// None, whatever they ask for.
+        False = "false",
     }
 }
 

@@ -257,7 +257,8 @@ fn messages_say_what_is_wrong_and_what_would_be_right() {
     let cases = [
         ("pool.max_open", "0", r#"pool.max_open: "0" is out of range; allowed: 1 to 1024"#),
         ("MaxOpenConns", "many", r#"pool.max_open: "many" is not a whole number; allowed: 1 to 1024"#),
-        ("cache.enabled", "maybe", r#"cache.enabled: "maybe" is neither true nor false; allowed: true, false"#),
+        ("cache.enabled", "maybe", r#"cache.enabled: "maybe" is not a choice; allowed: request, true, false"#),
+        ("metrics.enabled", "maybe", r#"metrics.enabled: "maybe" is neither true nor false; allowed: true, false"#),
         (
             "sqlite.journal_mode",
             "wall",
@@ -307,7 +308,7 @@ fn the_seed_example_loads_as_it_is() {
     assert_eq!(config.source().unwrap().path(), Some(Path::new("app.db")));
     assert_eq!((config.pool.max_open, config.pool.max_idle), (25, 5));
     assert_eq!(config.pool.max_lifetime, seconds(300));
-    assert!(config.cache.enabled && config.metrics.enabled);
+    assert!(config.cache.enabled == CacheEnabled::True && config.metrics.enabled);
     assert_eq!((config.cache.ttl, config.cache.size), (seconds(300), 1000));
     assert_eq!(config.metrics.collect_interval, seconds(10));
     assert_eq!(config.warnings().len(), 1, "{:?}", config.warnings());
@@ -335,7 +336,7 @@ fn the_fields_of_the_go_structs_are_keys() {
     assert!(!config.options.foreign_keys);
     assert_eq!((config.query.timeout, config.query.cache_ttl), (seconds(3), seconds(5)));
     assert!(config.query.read_only && !config.query.use_prepared && !config.query.use_cache);
-    assert_eq!((config.cache.enabled, config.cache.ttl, config.cache.size), (true, seconds(300), 7));
+    assert_eq!((config.cache.enabled, config.cache.ttl, config.cache.size), (CacheEnabled::True, seconds(300), 7));
 }
 
 #[test]

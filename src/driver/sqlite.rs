@@ -4,6 +4,8 @@ mod bind;
 mod connection;
 mod convert;
 mod fork;
+mod kinds;
+mod ledger;
 mod plan;
 mod raw;
 mod second;
@@ -25,6 +27,7 @@ use self::raw::Raw;
 use self::second::Sight;
 use self::sentinel::Sentinel;
 use crate::cancel::Op;
+use crate::clock::{Clock, Marks};
 use crate::driver::{Backlog, Connection, Driver, Role};
 use crate::error::{Error, Kind, Result};
 
@@ -73,6 +76,8 @@ pub struct Settings {
     pub busy_timeout: Duration,
     /// Whether idle readers keep their snapshot.
     pub keep_snapshots: bool,
+    /// Hears of every commit. `None`: nobody keeps results.
+    pub clock: Option<Arc<Clock>>,
 }
 
 /// One SQLite database.
@@ -116,6 +121,7 @@ impl SqliteDriver {
             ids: AtomicU64::new(1),
             keep_snapshots,
             statement_cache: driver.settings.statement_cache,
+            clock: driver.settings.clock.clone(),
         }));
         Ok(driver)
     }
@@ -278,6 +284,11 @@ impl Driver for SqliteDriver {
 
     fn concurrent_readers(&self) -> bool {
         self.wal
+    }
+
+    fn marks(&self) -> Option<Arc<dyn Marks>> {
+        let sentinel = self.shared.lock().as_ref()?.sentinel.clone();
+        sentinel.header().map(|_| sentinel as Arc<dyn Marks>)
     }
 
     fn backlog(&self) -> Backlog {

@@ -13,7 +13,7 @@ use crate::error::Kind;
 include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 /// What this library can do, for bindings that work with several versions.
-const FEATURES: &[&str] = &["sqlite", "fork-safe", "kept-snapshots", "query-into", "derived-targets"];
+const FEATURES: &[&str] = &["sqlite", "fork-safe", "kept-snapshots", "query-into", "derived-targets", "result-cache"];
 
 /// The library's version, for example "0.1.0". Never NULL, never freed.
 #[no_mangle]
@@ -65,6 +65,10 @@ fn describe() -> String {
             struct_size, max_open, open, in_use, idle, waiting, waits, wait_ns, opened, closed_max_idle, closed_idle_time, closed_lifetime,
             closed_broken, resets, discards, exhausted, self_deadlocks, checkpoints, log_frames,
             groups, grouped_writes, replayed_writes,
+        }
+        kw_cache_stats {
+            struct_size, enabled, hits, misses, bypass_disabled, bypass_transaction, bypass_statement, bypass_function, bypass_table,
+            bypass_under_way, bypass_schema, bypass_size, invalidated, expired, evicted, entries, bytes, max_entries, max_bytes,
         }
         kw_health { struct_size, can_read, can_write, reserved, message }
     };

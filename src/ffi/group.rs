@@ -10,6 +10,7 @@ use super::rows::{Filled, Space};
 use super::text::{null, read, Lent, Out, Values};
 use super::types::*;
 use crate::error::{Error, Kind, Result};
+use crate::rows::First;
 use crate::store::{Done, Statement, Store, Wants, Write};
 use crate::value::Params;
 
@@ -134,7 +135,7 @@ impl<'a> Request<'a> {
         match (self.output, done) {
             (Output::Changes(out), Done::Changes(changes)) => write_result(out, changes),
             (Output::Rows(space, out), Done::Rows(columns, mut batch)) => {
-                let filled = Filled::first(space, &columns, &mut batch, self.call.has(KW_OPTION_COLUMN_NAMES));
+                let filled = Filled::first(space, &columns, First::Fresh(&mut batch), self.call.has(KW_OPTION_COLUMN_NAMES));
                 out.write(filled.finish(None, store, &self.call)?);
             }
             _ => unreachable!("a write gives what it was asked for"),

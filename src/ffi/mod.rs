@@ -14,6 +14,7 @@ mod handle;
 mod text;
 
 mod about;
+mod cache;
 mod call;
 mod cancel;
 mod config;

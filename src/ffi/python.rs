@@ -11,6 +11,7 @@ mod class;
 mod dict;
 mod gil;
 mod kept;
+mod kept_rows;
 mod marshal;
 mod memo;
 mod module;

@@ -134,7 +134,7 @@ pub unsafe extern "C" fn kw_query_into(
             let fetch = request.run(|on, sql, params, options, call| {
                 let with_names = call.has(KW_OPTION_COLUMN_NAMES);
                 let (filled, rest) =
-                    on.query_first(sql, params.once(), options, |columns, batch| Filled::first(space, columns, batch, with_names))?;
+                    on.query_first(sql, params.once(), options, |columns, first| Filled::first(space, columns, first, with_names))?;
                 filled.finish(rest, on.store(), call)
             })?;
             out.write(fetch);

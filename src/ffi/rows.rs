@@ -14,7 +14,7 @@ use super::types::*;
 use crate::cancel::{Caller, CancelToken, Op};
 use crate::error::{Error, Kind, Result};
 use crate::results::{Rest, Rows};
-use crate::rows::{Batch, Cell, Columns};
+use crate::rows::{Batch, Cell, Columns, First, Held};
 use crate::store::Store;
 use crate::value::ValueRef;
 
@@ -141,43 +141,54 @@ pub struct Filled {
     /// Bytes that the row needs that did not fit as the first.
     needed: usize,
     /// The batch, from this row on, when not all of it fitted.
-    left: Option<(Arc<Columns>, Batch, usize)>,
+    left: Option<(Arc<Columns>, Held, usize)>,
+    from_cache: bool,
 }
 
 impl Filled {
     /// Copies as much of a first batch as fits, and takes the batch when something is left.
-    pub fn first(space: Space, columns: &Arc<Columns>, batch: &mut Batch, with_names: bool) -> Filled {
+    pub fn first(space: Space, columns: &Arc<Columns>, first: First<'_>, with_names: bool) -> Filled {
         let names = with_names.then(|| names(columns));
+        let from_cache = matches!(first, First::Kept(_));
+        let batch = first.batch();
         let (rows, needed) = fill(space, names.as_ref(), batch, 0);
         let header = usize::from(with_names && rows > 0);
         let all = rows - header == batch.rows() && (rows > 0 || !with_names);
-        let left = (!all).then(|| (columns.clone(), std::mem::take(batch), rows.saturating_sub(header)));
-        Filled { columns: columns.len() as u32, columns_id: columns.id, rows, needed, left }
+        let left = (!all).then(|| (columns.clone(), first.take(), rows.saturating_sub(header)));
+        Filled { columns: columns.len() as u32, columns_id: columns.id, rows, needed, left, from_cache }
     }
 
     /// Describes the copy; what did not fit, or was not fetched yet, becomes a rows handle.
     pub fn finish(self, rest: Option<Rest>, store: &Store, call: &Call) -> Result<kw_fetch> {
-        let Filled { columns, columns_id, rows, needed, left } = self;
+        let Filled { columns, columns_id, rows, needed, left, from_cache } = self;
         let (following, batch, given) = match (left, &rest) {
-            (None, None) => return Ok(describe(columns, columns_id, rows, needed, 0)),
-            (None, Some(rest)) => (rest.columns()?, Batch::default(), 0),
+            (None, None) => return Ok(describe(columns, columns_id, rows, needed, 0, from_cache)),
+            (None, Some(rest)) => (rest.columns()?, Held::Own(Batch::default()), 0),
             (Some(left), _) => left,
         };
         let mut reader = Reader::new(Rows::partly_read(following, batch, rest), store, call)?;
         reader.given = given;
-        Ok(describe(columns, columns_id, rows, needed, reader.into_handle()?))
+        Ok(describe(columns, columns_id, rows, needed, reader.into_handle()?, from_cache))
     }
 }
 
-fn describe(columns: u32, columns_id: u64, rows: usize, needed: usize, more: u64) -> kw_fetch {
+fn describe(columns: u32, columns_id: u64, rows: usize, needed: usize, more: u64, from_cache: bool) -> kw_fetch {
     kw_fetch {
         struct_size: 0,
         columns,
         rows: rows as u32,
-        flags: if more == 0 { KW_BATCH_LAST } else { 0 },
+        flags: if more == 0 { KW_BATCH_LAST } else { 0 } | cached(from_cache),
         columns_id,
         needed: if rows == 0 && more != 0 { needed as u64 } else { 0 },
         more,
+    }
+}
+
+fn cached(from_cache: bool) -> u32 {
+    if from_cache {
+        KW_BATCH_CACHED
+    } else {
+        0
     }
 }
 
@@ -313,7 +324,7 @@ pub unsafe extern "C" fn kw_rows_next_batch(rows: kw_rows, out: *mut kw_batch, e
             let count = if more { batch.rows() - from } else { 0 };
             let cells = batch.cells()[from * batch.columns()..].as_ptr().cast();
             let columns = reader.rows.columns().len() as u32;
-            let flags = if reader.rows.is_complete() { KW_BATCH_LAST } else { 0 };
+            let flags = if reader.rows.is_complete() { KW_BATCH_LAST } else { 0 } | cached(reader.rows.is_from_cache());
             reader.given += count;
             Ok(kw_batch { struct_size: 0, columns, rows: count as u32, flags, cells })
         })?;
@@ -339,13 +350,14 @@ pub unsafe extern "C" fn kw_rows_fetch_into(
             let more = reader.refill()?;
             reader.stepping = false;
             let (width, id) = (reader.rows.columns().len() as u32, reader.rows.columns().id);
+            let from_cache = reader.rows.is_from_cache();
             if !more {
-                return Ok(describe(width, id, 0, 0, 0));
+                return Ok(describe(width, id, 0, 0, 0, from_cache));
             }
             let (count, needed) = fill(space, None, reader.rows.batch(), reader.given);
             reader.given += count;
             let ended = reader.given == reader.rows.batch().rows() && reader.rows.is_complete();
-            Ok(describe(width, id, count, needed, if ended { 0 } else { rows }))
+            Ok(describe(width, id, count, needed, if ended { 0 } else { rows }, from_cache))
         })?;
         if fetch.more == 0 {
             handle::take(rows, Kinds::Rows)?;

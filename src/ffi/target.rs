@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::exec::Matrix;
 use crate::options::QueryOptions;
 use crate::results::{Rest, Rows};
-use crate::rows::{Batch, Columns};
+use crate::rows::{Columns, First};
 use crate::store::{Failure, Scope, Statement, Store, TxMode};
 use crate::value::Params;
 
@@ -48,7 +48,7 @@ impl<'a> On<'a> {
         sql: &str,
         params: Params<'_>,
         options: &QueryOptions<'_>,
-        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
         match self {
             On::Store(store) => store.query_first(sql, params, options, receive),

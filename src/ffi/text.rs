@@ -53,7 +53,7 @@ macro_rules! sized {
         unsafe impl Sized32 for $name {}
     )* };
 }
-sized!(kw_options, kw_result, kw_batch, kw_fetch, kw_statement_info, kw_stats, kw_health, kw_write);
+sized!(kw_options, kw_result, kw_batch, kw_fetch, kw_statement_info, kw_stats, kw_cache_stats, kw_health, kw_write);
 
 /// Reads a struct of the caller: what an older caller lacks is zero, what a newer one adds has to be.
 ///

@@ -206,11 +206,11 @@ pub struct kw_options {
     pub tick: kw_tick,
     /// Passed to `tick`.
     pub tick_context: *mut c_void,
-    /// `KW_CACHE_…`. Accepted now; takes effect when the result cache lands.
+    /// `KW_CACHE_…`: what a query wants of the cache of results. Inside transactions and on pinned connections it is neither read nor filled.
     pub cache: i32,
-    /// Rows in a batch; 0: the store's `query.batch_rows` (256).
+    /// Rows in a batch; 0: the store's `query.batch_rows` (256). A result from the cache is one batch.
     pub batch_rows: u32,
-    /// Milliseconds for which a cached result may serve; 0: the store's.
+    /// Milliseconds: how old a result from the cache may be, and how long what is kept may serve; 0: `query.cache_ttl`, else `cache.ttl`.
     pub cache_ttl_ms: i64,
 }
 
@@ -229,9 +229,9 @@ pub const KW_OPTION_COLUMN_NAMES: u32 = 16;
 /// ends a commit or rollback.
 pub const KW_OPTION_WHOLE: u32 = 32;
 
-/// The cache as the store is configured.
+/// As the store is configured: `cache.enabled` and `query.use_cache`.
 pub const KW_CACHE_DEFAULT: i32 = 0;
-/// Take the result from the cache if it is there, and keep it.
+/// Take the result from the cache if it holds, else run the query and keep what it gives. No effect where `cache.enabled` is false.
 pub const KW_CACHE_USE: i32 = 1;
 /// Neither look nor keep.
 pub const KW_CACHE_SKIP: i32 = 2;
@@ -287,7 +287,7 @@ pub struct kw_batch {
     pub columns: u32,
     /// 0 at the end.
     pub rows: u32,
-    /// `KW_BATCH_LAST`.
+    /// `KW_BATCH_…`.
     pub flags: u32,
     /// `rows × columns` cells.
     pub cells: *const kw_cell,
@@ -295,6 +295,8 @@ pub struct kw_batch {
 
 /// Nothing follows this batch.
 pub const KW_BATCH_LAST: u32 = 1;
+/// No statement was run for this result: it was kept from an earlier query and still holds.
+pub const KW_BATCH_CACHED: u32 = 2;
 
 /// What a fetch put into the caller's memory: `rows × columns` cells from its start, then the bytes they point to.
 /// Initialize with `KW_FETCH_INIT`.
@@ -306,7 +308,7 @@ pub struct kw_fetch {
     pub columns: u32,
     /// Rows in the memory, the one with the column names included.
     pub rows: u32,
-    /// `KW_BATCH_LAST`.
+    /// `KW_BATCH_…`.
     pub flags: u32,
     /// Equal numbers from one store mean equal column names.
     pub columns_id: u64,
@@ -367,6 +369,46 @@ pub struct kw_stats {
     pub grouped_writes: u64,
     /// Writes that were run again because another one had ended the transaction that they shared.
     pub replayed_writes: u64,
+}
+
+/// The cache of results in numbers. Initialize with `KW_CACHE_STATS_INIT`. Each query that asked for the cache and succeeded is one of hits,
+/// misses and bypasses.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kw_cache_stats {
+    /// `sizeof(kw_cache_stats)`.
+    pub struct_size: u32,
+    /// 0 where `cache.enabled` is false.
+    pub enabled: u32,
+    pub hits: u64,
+    /// Queries that were run and whose results could be kept.
+    pub misses: u64,
+    /// Queries that were run and whose results could not be kept, by reason: `cache.enabled` is false;
+    pub bypass_disabled: u64,
+    /// inside a transaction or on a pinned connection;
+    pub bypass_transaction: u64,
+    /// no single SELECT;
+    pub bypass_statement: u64,
+    /// a function whose result may depend on more than its arguments;
+    pub bypass_function: u64,
+    /// a table-valued function whose changes nobody can follow;
+    pub bypass_table: u64,
+    /// a commit of this store was becoming visible at that moment;
+    pub bypass_under_way: u64,
+    /// the schema changed while the query was being run;
+    pub bypass_schema: u64,
+    /// larger than a sixteenth of `cache.max_bytes`, or read only in part.
+    pub bypass_size: u64,
+    /// Results that left because something that they rest on had changed, because of their age, and for want of room.
+    pub invalidated: u64,
+    pub expired: u64,
+    pub evicted: u64,
+    /// Results kept now, and their bytes with what goes with them.
+    pub entries: u64,
+    pub bytes: u64,
+    /// `cache.size` and `cache.max_bytes`.
+    pub max_entries: u64,
+    pub max_bytes: u64,
 }
 
 /// Whether a store can work now. Initialize with `KW_HEALTH_INIT`.

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::exec::Matrix;
 use crate::options::QueryOptions;
 use crate::results::{Rest, Rows};
-use crate::rows::{Batch, Columns};
+use crate::rows::{Columns, First};
 use crate::session::{Session, Use};
 use crate::store::{Statement, Store, TxMode};
 use crate::tx::LevelId;
@@ -57,7 +57,7 @@ impl Scope {
 
     /// See [`Store::query`].
     pub fn query<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Rows> {
-        let taken = |columns: &Arc<Columns>, batch: &mut Batch| (columns.clone(), std::mem::take(batch));
+        let taken = |columns: &Arc<Columns>, first: First<'_>| (columns.clone(), first.take());
         let ((columns, batch), rest) = self.query_first(sql, params.into(), options, taken)?;
         Ok(Rows::new(columns, batch, rest))
     }
@@ -69,9 +69,10 @@ impl Scope {
         sql: &str,
         params: Params<'_>,
         options: &QueryOptions<'_>,
-        receive: impl FnOnce(&Arc<Columns>, &mut Batch) -> R,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
         let op = self.op(options)?;
+        self.store.count_bypass(options);
         let usage = self.usage(options);
         let (received, cursor) = self.session.query(sql, params, usage, &op, receive)?;
         Ok((received, cursor.map(|cursor| Rest::new(self.session.clone(), cursor, usage.limit).within(self.bounds))))

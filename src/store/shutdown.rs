@@ -25,6 +25,9 @@ impl Store {
             return Ok(());
         }
         self.inner.pool.close();
+        if let Some(cache) = &self.inner.cache {
+            cache.close();
+        }
         self.inner.caretaker.stop();
         let patience = drain.unwrap_or(self.inner.defaults.close_timeout);
         let late = self.left_over(patience);

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use super::bind::bind;
+use super::kinds::{self, Kinds};
+use super::ledger::Ledger;
 use super::plan::{heard_in_step, plan_of, prepare_error, several};
 use super::raw::{Checkpoint, Failure, Raw, Statement, Step};
 use super::sentinel::Sentinel;
@@ -12,6 +14,7 @@ use super::statements::Statements;
 use super::watch::Recorder;
 use super::{brief, convert};
 use crate::cancel::{Op, Stop};
+use crate::clock::{Clock, Mark, Receipt};
 use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Leave, Limit, Mode, Permit, Plan, Role};
 use crate::error::{Error, Kind, Result};
 use crate::rows::Batch;
@@ -26,13 +29,21 @@ pub struct Shared {
     pub ids: AtomicU64,
     pub keep_snapshots: bool,
     pub statement_cache: usize,
+    /// Hears of every commit. `None`: nobody keeps results.
+    pub clock: Option<Arc<Clock>>,
 }
 
 /// Field order matters: statements are finalized before the connection closes, and the sentinel goes after it.
 pub struct SqliteConnection {
     statements: Statements,
     control: Control,
+    /// The data version as a question, for a database that shows no header.
+    version: Statement,
+    /// `None`: nobody keeps results.
+    kinds: Option<Kinds>,
     recorder: Arc<Recorder>,
+    /// Tells this connection's data versions from another's.
+    id: u64,
     snapshot: Snapshot,
     role: Role,
     read_only: bool,
@@ -55,10 +66,7 @@ struct Control {
 
 impl Control {
     fn prepare(raw: &mut Raw) -> Result<Control> {
-        let mut one = |sql: &str| -> Result<Statement> {
-            let (statement, _) = raw.prepare(sql, true).map_err(|failure| convert::error(failure, sql))?;
-            statement.ok_or_else(|| Error::new(Kind::Engine, format!("{sql}: no statement")))
-        };
+        let mut one = |sql: &str| prepare_own(raw, sql);
         Ok(Control {
             begin: one("BEGIN")?,
             begin_immediate: one("BEGIN IMMEDIATE")?,
@@ -69,14 +77,26 @@ impl Control {
     }
 }
 
+/// Prepares a statement of keepwell's own that is kept. The recorder has been told.
+pub fn prepare_own(raw: &mut Raw, sql: &str) -> Result<Statement> {
+    let (statement, _) = raw.prepare(sql, true).map_err(|failure| convert::error(failure, sql))?;
+    statement.ok_or_else(|| Error::new(Kind::Engine, format!("{sql}: no statement")))
+}
+
 /// Steps a statement that returns nothing.
-fn run(raw: &mut Raw, statement: &mut Statement) -> std::result::Result<(), Failure> {
-    let result = match statement.step() {
-        Step::Failed(code) => Err(raw.failure(code)),
-        Step::Done | Step::Row => Ok(()),
-    };
-    statement.reset();
-    result
+fn run(raw: &Raw, statement: &mut Statement) -> std::result::Result<Receipt, Failure> {
+    match statement.step(raw) {
+        Step::Failed(code, _) => {
+            let failure = raw.failure(code);
+            statement.reset(raw);
+            Err(failure)
+        }
+        Step::Done(receipt) => {
+            statement.reset(raw);
+            Ok(receipt)
+        }
+        Step::Row => Ok(statement.reset(raw)),
+    }
 }
 
 impl SqliteConnection {
@@ -85,10 +105,19 @@ impl SqliteConnection {
         let recorder = Recorder::install(raw.connection_mut()).map_err(|e| convert::from_rusqlite(e, "installing the authorizer"))?;
         recorder.start_own();
         let control = Control::prepare(&mut raw)?;
+        let version = prepare_own(&mut raw, "PRAGMA main.data_version")?;
+        let kinds = shared.clock.as_ref().map(|_| Kinds::prepare(&mut raw)).transpose()?;
+        recorder.ignore();
+        if let (Some(clock), Role::Writer) = (&shared.clock, role) {
+            raw.keep_ledger(Ledger::new(clock.clone(), shared.sentinel.clone(), recorder.clone()));
+        }
         let statements = Statements::new(shared.statement_cache);
         Ok(SqliteConnection {
             statements,
             control,
+            version,
+            kinds,
+            id: shared.ids.fetch_add(1, Ordering::Relaxed),
             recorder,
             shared,
             snapshot: Snapshot::Released,
@@ -110,6 +139,7 @@ impl SqliteConnection {
         match prepared {
             Ok((Some(statement), end)) => {
                 let plan = plan_of(&statement, sql[..end].into(), &self.recorder, &self.shared);
+                self.find_bearings(&plan);
                 self.spoilt |= plan.footprint.session;
                 // What not everybody may run is not kept where everybody finds it.
                 let keep = keep && !plan.footprint.session && !plan.footprint.control;
@@ -133,9 +163,10 @@ impl SqliteConnection {
         let error = self.failure_error(failure, &sql, op);
         if let Ok(entry) = self.statements.get(cursor) {
             if self.recorder.heard() {
+                self.raw.ledger().write(None);
                 heard_in_step(entry, &self.recorder, &self.shared);
             }
-            entry.statement.reset();
+            entry.statement.reset(&self.raw);
             entry.running = false;
         }
         error
@@ -157,9 +188,12 @@ impl SqliteConnection {
         }
     }
 
-    fn control(&mut self, pick: impl FnOnce(&mut Control) -> &mut Statement, op: &Op<'_>, what: &str) -> Result<()> {
+    fn control(&mut self, pick: impl FnOnce(&mut Control) -> &mut Statement, op: &Op<'_>, what: &str) -> Result<Receipt> {
         let statement = pick(&mut self.control);
         self.raw.will_step(statement);
+        if self.recorder.heard() {
+            self.recorder.ignore();
+        }
         let result = self.raw.watched(op, |raw| run(raw, statement));
         result.map_err(|failure| self.failure_error(failure, what, op))
     }
@@ -169,16 +203,32 @@ impl SqliteConnection {
         self.recorder.start_own();
         let (statement, _) = self.raw.prepare(&sql, false).map_err(|failure| convert::error(failure, &sql))?;
         let mut statement = statement.ok_or_else(|| Error::new(Kind::Engine, format!("{sql}: no statement")))?;
-        let result = run(&mut self.raw, &mut statement).map_err(|failure| convert::error(failure, &sql));
-        self.recorder.finish(true);
-        result
+        let result = run(&self.raw, &mut statement).map_err(|failure| convert::error(failure, &sql));
+        self.recorder.ignore();
+        result.map(drop)
     }
 
     fn release_snapshot(&mut self) {
         if self.snapshot.is_held() {
             self.snapshot = Snapshot::Released;
-            let _ = run(&mut self.raw, &mut self.control.commit);
+            let _ = run(&self.raw, &mut self.control.commit);
         }
+    }
+
+    /// Finds out what the statement rests on and moves, where that is not known and somebody asks for it.
+    fn find_bearings(&mut self, plan: &Plan) {
+        if let (Some(kinds), Some(clock), None) = (&mut self.kinds, &self.shared.clock, plan.bearings.get()) {
+            if let Some(bearings) = kinds.bearings(&self.raw, &self.recorder, clock, &plan.footprint) {
+                let _ = plan.bearings.set(Box::new(bearings));
+            }
+        }
+    }
+}
+
+impl Drop for SqliteConnection {
+    /// What is still in use is reset while the ledger is there to hear of it.
+    fn drop(&mut self) {
+        self.statements.finish_all(&self.raw);
     }
 }
 
@@ -191,6 +241,10 @@ impl Connection for SqliteConnection {
     #[inline]
     fn prepare(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<Cursor> {
         if let Some(cursor) = self.statements.checkout(sql) {
+            if self.kinds.is_some() {
+                let plan = self.statements.peek(cursor)?.plan.clone();
+                self.find_bearings(&plan);
+            }
             return Ok(cursor);
         }
         refuse_nul(sql)?;
@@ -200,7 +254,7 @@ impl Connection for SqliteConnection {
         match self.only_blanks_after(sql, end, permit) {
             Ok(()) => Ok(cursor),
             Err(error) => {
-                self.statements.finish(cursor);
+                self.statements.finish(&self.raw, cursor);
                 Err(error)
             }
         }
@@ -219,7 +273,7 @@ impl Connection for SqliteConnection {
     fn bind(&mut self, cursor: Cursor, params: Params<'_>, borrow: bool) -> Result<()> {
         let entry = self.statements.get(cursor)?;
         if entry.running {
-            entry.statement.reset();
+            entry.statement.reset(&self.raw);
             entry.running = false;
         }
         bind(&self.raw, entry, params, borrow)
@@ -237,9 +291,13 @@ impl Connection for SqliteConnection {
             // Of a statement of keepwell's own, or of one that could not be prepared anew.
             recorder.ignore();
         }
-        let end = raw.watched(op, |_| loop {
-            match entry.statement.step() {
+        if !entry.plan.footprint.read_only {
+            raw.ledger().write(entry.plan.bearings.get().map(|bearings| &bearings.effects));
+        }
+        let end = raw.watched(op, |raw| loop {
+            match entry.statement.step(raw) {
                 Step::Row if recorder.heard() => {
+                    raw.ledger().write(None);
                     heard_in_step(entry, recorder, shared);
                     if batch.rows() == 0 {
                         columns = entry.plan.columns.len();
@@ -251,7 +309,7 @@ impl Connection for SqliteConnection {
             }
             if entry.statement.read_row(batch, columns).is_none() {
                 batch.abandon_row();
-                break Step::Failed(rusqlite::ffi::SQLITE_NOMEM);
+                break Step::Failed(rusqlite::ffi::SQLITE_NOMEM, entry.statement.reset(raw));
             }
             batch.end_row();
             if batch.rows() >= limit.rows || batch.byte_len() >= limit.bytes {
@@ -260,10 +318,11 @@ impl Connection for SqliteConnection {
         });
         match end {
             Step::Row => Ok(Fetch::More),
-            Step::Done => {
-                entry.statement.reset();
+            Step::Done(_) => {
+                entry.statement.reset(raw);
                 entry.running = false;
                 if recorder.heard() {
+                    raw.ledger().write(None);
                     heard_in_step(entry, recorder, shared);
                     if batch.rows() == 0 {
                         batch.reset(entry.plan.columns.len());
@@ -271,13 +330,13 @@ impl Connection for SqliteConnection {
                 }
                 Ok(Fetch::Done)
             }
-            Step::Failed(code) => Err(self.step_error(cursor, code, op)),
+            Step::Failed(code, _) => Err(self.step_error(cursor, code, op)),
         }
     }
 
     #[inline]
     fn finish(&mut self, cursor: Cursor) {
-        self.statements.finish(cursor);
+        self.statements.finish(&self.raw, cursor);
     }
 
     fn count_from_here(&mut self, cursor: Cursor) -> Result<()> {
@@ -318,7 +377,7 @@ impl Connection for SqliteConnection {
         self.recorder.start_own();
         let value = if read_only { "ON" } else { "OFF" };
         let result = self.raw.connection().execute_batch(&format!("PRAGMA query_only = {value}"));
-        self.recorder.finish(true);
+        self.recorder.ignore();
         result.map_err(|e| convert::from_rusqlite(e, "PRAGMA query_only"))?;
         self.read_only = read_only;
         Ok(())
@@ -342,11 +401,12 @@ impl Connection for SqliteConnection {
             Mode::Immediate => self.control(|c| &mut c.begin_immediate, op, "BEGIN IMMEDIATE"),
             Mode::Exclusive => self.control(|c| &mut c.begin_exclusive, op, "BEGIN EXCLUSIVE"),
         }
+        .map(drop)
     }
 
     fn commit(&mut self) -> Commit {
         match self.control(|c| &mut c.commit, &Op::unbounded(), "COMMIT") {
-            Ok(()) => Commit::Committed,
+            Ok(receipt) => Commit::Committed(receipt),
             Err(error) if self.raw.autocommit() => Commit::RolledBack(error),
             Err(error) => Commit::StillOpen(error),
         }
@@ -356,8 +416,8 @@ impl Connection for SqliteConnection {
         if self.raw.autocommit() {
             return Ok(());
         }
-        self.statements.finish_all();
-        self.control(|c| &mut c.rollback, &Op::unbounded(), "ROLLBACK")
+        self.statements.finish_all(&self.raw);
+        self.control(|c| &mut c.rollback, &Op::unbounded(), "ROLLBACK").map(drop)
     }
 
     fn savepoint(&mut self, depth: usize) -> Result<()> {
@@ -382,14 +442,20 @@ impl Connection for SqliteConnection {
             return Ok(());
         }
         self.release_snapshot();
-        run(&mut self.raw, &mut self.control.begin).map_err(|failure| convert::error(failure, "BEGIN"))?;
+        run(&self.raw, &mut self.control.begin).map_err(|failure| convert::error(failure, "BEGIN"))?;
         self.snapshot = Snapshot::held(now, self.shared.sentinel.backlog());
         Ok(())
     }
 
+    fn mark(&mut self) -> Result<Mark> {
+        let mut batch = Batch::new(1);
+        let version = kinds::ask(&mut self.version, &self.raw, None, &mut batch)?;
+        Ok([self.id, version.unwrap_or(-1) as u64, 0, 0, 0, 0])
+    }
+
     #[inline]
     fn leave(&mut self) -> Result<Leave> {
-        let mut left_open = self.statements.finish_all();
+        let mut left_open = self.statements.finish_all(&self.raw);
         if self.snapshot.is_held() {
             if self.snapshot.hinders(self.shared.sentinel.backlog()) {
                 self.release_snapshot();
@@ -465,7 +531,7 @@ impl SqliteConnection {
             match self.prepare_raw(&sql[end..], permit, false) {
                 Ok((None, consumed)) => end += consumed.max(1),
                 Ok((Some(second), _)) => {
-                    self.statements.finish(second);
+                    self.statements.finish(&self.raw, second);
                     return Err(several(sql, end));
                 }
                 Err(_) => return Err(several(sql, end)),

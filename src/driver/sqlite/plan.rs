@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
+use once_cell::race::OnceBox;
+
 use super::connection::Shared;
 use super::raw::{Failure, Statement};
 use super::statements::Entry;
@@ -49,7 +51,8 @@ pub fn plan_of(statement: &Statement, sql: Arc<str>, recorder: &Recorder, shared
     };
     Arc::new(Plan {
         sql,
-        footprint: recorder.finish(statement.is_read_only()),
+        footprint: recorder.finish(statement.is_read_only(), statement.is_explain()),
+        bearings: OnceBox::new(),
         columns: Arc::new(columns),
         parameters: (1..=statement.parameter_count()).map(|i| statement.parameter_name(i)).collect(),
         noticed: AtomicBool::new(false),

@@ -4,18 +4,23 @@
 
 #![allow(unsafe_code)]
 
+mod wal_index;
+
 use std::any::Any;
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::ffi;
 
+pub use self::wal_index::{commits_and_frames, Header, WalIndex};
+use super::ledger::{End, Ledger};
 use crate::cancel::Op;
+use crate::clock::Receipt;
 use crate::rows::Batch;
 use crate::value::ValueRef;
 
@@ -66,6 +71,9 @@ struct Watch {
     statement: Cell<*mut ffi::sqlite3_stmt>,
     /// A panic of the caller's, which must not unwind through SQLite.
     panic: Cell<Option<Box<dyn Any + Send>>>,
+    /// What this connection is about to commit, and the connection itself.
+    ledger: Ledger,
+    db: *mut ffi::sqlite3,
 }
 
 // SAFETY: SQLite built with SQLITE_THREADSAFE=1 allows a NOMUTEX connection to move between threads as long as only one uses it at a
@@ -84,6 +92,8 @@ impl Raw {
             busy_since: Cell::new(None),
             statement: Cell::new(ptr::null_mut()),
             panic: Cell::new(None),
+            ledger: Ledger::default(),
+            db: db.as_ptr(),
         });
         let context = (&*watch as *const Watch).cast_mut().cast::<c_void>();
         // SAFETY: `context` points to the box, which lives as long as the connection; the callbacks only read through it.
@@ -92,6 +102,24 @@ impl Raw {
             ffi::sqlite3_progress_handler(db.as_ptr(), PROGRESS_STEPS, Some(on_progress), context);
         }
         Raw { db, watch, connection }
+    }
+
+    /// From here on the connection's commits are written into `ledger`. Nothing may replace the two hooks afterwards, as
+    /// `PRAGMA wal_autocheckpoint` would. <https://sqlite.org/c3ref/commit_hook.html>, <https://sqlite.org/c3ref/wal_hook.html>
+    pub fn keep_ledger(&mut self, ledger: Ledger) {
+        self.watch.ledger = ledger;
+        let context = (&*self.watch as *const Watch).cast_mut().cast::<c_void>();
+        // SAFETY: as in `new`; a connection has one of each hook.
+        unsafe {
+            ffi::sqlite3_commit_hook(self.db.as_ptr(), Some(on_commit), context);
+            ffi::sqlite3_wal_hook(self.db.as_ptr(), Some(on_wal), context);
+        }
+    }
+
+    /// What this connection is about to commit.
+    #[inline]
+    pub fn ledger(&self) -> &Ledger {
+        &self.watch.ledger
     }
 
     /// The connection for the parts of SQLite's interface that rusqlite covers.
@@ -168,6 +196,12 @@ impl Raw {
     pub fn autocommit(&self) -> bool {
         // SAFETY: the handle is valid.
         unsafe { ffi::sqlite3_get_autocommit(self.db.as_ptr()) != 0 }
+    }
+
+    /// Tells the clock of what has just ended.
+    #[inline]
+    fn settle(&self, end: End) -> Receipt {
+        self.watch.ledger.settle(end, || self.autocommit())
     }
 
     /// The rowid inserted last.
@@ -299,6 +333,28 @@ unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
     (stops && !watch.is_over()) as c_int
 }
 
+/// SQLite calls this before a commit becomes visible, also before one that then fails or has nothing to write; 0 lets it go on.
+unsafe extern "C" fn on_commit(context: *mut c_void) -> c_int {
+    // SAFETY: as in `on_busy`.
+    let watch = unsafe { &*context.cast::<Watch>() };
+    // SAFETY: the handle that this hook is installed on, whose callback this is; the name ends with a NUL.
+    let writing = unsafe { ffi::sqlite3_txn_state(watch.db, c"main".as_ptr()) } == ffi::SQLITE_TXN_WRITE;
+    if writing {
+        watch.ledger.announce();
+    }
+    0
+}
+
+/// SQLite calls this after a commit, with the frames that the log had right after it.
+unsafe extern "C" fn on_wal(context: *mut c_void, _: *mut ffi::sqlite3, database: *const c_char, frames: c_int) -> c_int {
+    // SAFETY: as in `on_busy`; SQLite passes the NUL-terminated name of the database.
+    let (watch, database) = unsafe { (&*context.cast::<Watch>(), CStr::from_ptr(database)) };
+    if database == c"main" {
+        watch.ledger.logged(frames as u32);
+    }
+    ffi::SQLITE_OK
+}
+
 /// A prepared statement. Must not outlive its connection: [`super::statements`] holds it beside the connection and drops it first.
 pub struct Statement(NonNull<ffi::sqlite3_stmt>);
 
@@ -312,31 +368,39 @@ impl Drop for Statement {
     }
 }
 
-/// What one step gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What one step gave. Where a transaction may have ended, the clock has heard of it.
+#[derive(Debug)]
 pub enum Step {
     Row,
-    Done,
-    Failed(c_int),
+    Done(Receipt),
+    Failed(c_int, Receipt),
 }
 
 impl Statement {
-    /// Runs to the next row or the end.
+    /// Runs to the next row or the end. `raw` is the statement's connection.
     #[inline]
-    pub fn step(&mut self) -> Step {
+    pub fn step(&mut self, raw: &Raw) -> Step {
         // SAFETY: the pointer is a live statement.
         match unsafe { ffi::sqlite3_step(self.0.as_ptr()) } {
             ffi::SQLITE_ROW => Step::Row,
-            ffi::SQLITE_DONE => Step::Done,
-            code => Step::Failed(code),
+            ffi::SQLITE_DONE => Step::Done(raw.settle(End::Done)),
+            code => Step::Failed(code, raw.settle(End::Early)),
         }
     }
 
-    /// Back to the start; the bindings stay. The code repeats that of the last step and is of no new interest.
+    /// Back to the start; the bindings stay. A write that was not stepped to its end commits here. The code repeats that of the last step
+    /// and is of no new interest.
     #[inline]
-    pub fn reset(&mut self) -> c_int {
+    pub fn reset(&mut self, raw: &Raw) -> Receipt {
         // SAFETY: the pointer is a live statement.
-        unsafe { ffi::sqlite3_reset(self.0.as_ptr()) }
+        unsafe { ffi::sqlite3_reset(self.0.as_ptr()) };
+        raw.settle(End::Early)
+    }
+
+    /// Whether it is an EXPLAIN of any kind. <https://sqlite.org/c3ref/stmt_isexplain.html>
+    pub fn is_explain(&self) -> bool {
+        // SAFETY: the pointer is a live statement.
+        unsafe { ffi::sqlite3_stmt_isexplain(self.0.as_ptr()) != 0 }
     }
 
     /// Sets all parameters to NULL, so that no borrowed bytes stay bound.
@@ -439,46 +503,4 @@ impl Statement {
 unsafe fn text(pointer: *const c_char) -> Option<String> {
     // SAFETY: the caller's promise.
     (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned())
-}
-
-/// The first page of the wal-index, mapped by SQLite and shared by all processes. <https://sqlite.org/walformat.html>
-///
-/// Valid only while its connection is open: [`super::sentinel`] holds both and lends the contents alone.
-pub struct WalIndex(NonNull<AtomicU64>);
-
-// SAFETY: the mapping is shared memory that is only read here, with atomic loads.
-unsafe impl Send for WalIndex {}
-// SAFETY: as above.
-unsafe impl Sync for WalIndex {}
-
-/// The 48 bytes of a wal-index header. Two equal ones mean that nobody has committed in between.
-pub type Header = [u64; 6];
-
-impl WalIndex {
-    /// Where the wal-index is mapped.
-    pub fn address(&self) -> usize {
-        self.0.as_ptr() as usize
-    }
-
-    /// Reads the header. A commit of this process is in it before its COMMIT returns.
-    #[inline]
-    pub fn header(&self) -> Header {
-        let mut header = [0; 6];
-        for (index, word) in header.iter_mut().enumerate() {
-            // SAFETY: the mapping is 32 KiB long and page-aligned; 48 bytes are inside it.
-            *word = unsafe { self.0.add(index).as_ref() }.load(Ordering::Relaxed);
-        }
-        fence(Ordering::Acquire);
-        header
-    }
-
-    /// Frames in the log, and how many of them are in the database file already (`mxFrame`, `nBackfill`).
-    #[inline]
-    pub fn frames(&self) -> (u32, u32) {
-        // SAFETY: both offsets (16 and 96) are inside the mapping and aligned.
-        unsafe {
-            let word = self.0.cast::<AtomicU32>();
-            (word.add(4).as_ref().load(Ordering::Relaxed), word.add(24).as_ref().load(Ordering::Relaxed))
-        }
-    }
 }

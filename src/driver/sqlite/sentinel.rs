@@ -4,6 +4,7 @@ use crate::sync::Mutex;
 
 use super::raw::{Header, Raw, WalIndex};
 use super::second::Claim;
+use crate::clock::{Mark, Marks};
 use crate::driver::Backlog;
 
 /// Invariant: `index` is read only while `_anchor` is open, and the anchor is never stepped again after the index was found.
@@ -40,5 +41,12 @@ impl Sentinel {
             let (frames, done) = index.frames();
             Backlog { frames, done }
         })
+    }
+}
+
+impl Marks for Sentinel {
+    #[inline]
+    fn mark(&self) -> Option<Mark> {
+        self.header()
     }
 }

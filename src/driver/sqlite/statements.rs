@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lru::LruCache;
 
-use super::raw::Statement;
+use super::raw::{Raw, Statement};
 use crate::driver::{Cursor, Plan};
 use crate::error::{Error, Kind, Result};
 
@@ -115,10 +115,10 @@ impl Statements {
 
     /// Ends a use: the statement goes back to its start, borrowed parameters are forgotten.
     #[inline]
-    pub fn finish(&mut self, cursor: Cursor) {
+    pub fn finish(&mut self, raw: &Raw, cursor: Cursor) {
         let Ok(entry) = self.get(cursor) else { return };
         if entry.running {
-            entry.statement.reset();
+            entry.statement.reset(raw);
             entry.running = false;
         }
         if entry.borrowed {
@@ -137,13 +137,13 @@ impl Statements {
     }
 
     /// Ends every use. Says whether there was any.
-    pub fn finish_all(&mut self) -> bool {
+    pub fn finish_all(&mut self, raw: &Raw) -> bool {
         if self.in_use == 0 {
             return false;
         }
         for index in 0..self.slots.len() as u32 {
             let generation = self.slots[index as usize].generation;
-            self.finish(Cursor { index, generation });
+            self.finish(raw, Cursor { index, generation });
         }
         true
     }

@@ -24,7 +24,9 @@ struct Notes {
     permit: Permit,
     own: bool,
     reads: Tables,
+    mentions: Tables,
     writes: Tables,
+    select: bool,
     control: bool,
     begins: bool,
     pragma: bool,
@@ -45,7 +47,9 @@ impl Default for Notes {
             permit: Permit::Shared,
             own: false,
             reads: Tables::default(),
+            mentions: Tables::default(),
             writes: Tables::default(),
+            select: false,
             control: false,
             begins: false,
             pragma: false,
@@ -97,8 +101,8 @@ impl Recorder {
         self.notes.lock().refused.take()
     }
 
-    /// The footprint of the statement prepared since [`Recorder::start`]; `read_only` is the engine's own word.
-    pub fn finish(&self, read_only: bool) -> Footprint {
+    /// The footprint of the statement prepared since [`Recorder::start`]; `read_only` and `explained` are the engine's own word.
+    pub fn finish(&self, read_only: bool, explained: bool) -> Footprint {
         // What SQLite asks from inside step (a statement prepared anew, the work of VACUUM) belongs to something permitted already.
         let notes = std::mem::replace(&mut *self.notes.lock(), Notes { permit: Permit::Everything, ..Notes::default() });
         // VACUUM is the one statement that changes the database and asks for nothing while it is prepared.
@@ -107,6 +111,7 @@ impl Recorder {
         let unnamed = !read_only && notes.writes.is_empty();
         Footprint {
             reads: notes.reads,
+            mentions: notes.mentions,
             writes: if unnamed && !notes.control { Tables::All } else { notes.writes },
             read_only,
             control: notes.control,
@@ -117,6 +122,7 @@ impl Recorder {
             pragma: notes.pragma,
             session: notes.session,
             pure_functions: !notes.impure,
+            select: notes.select && read_only && !explained && !notes.pragma && !notes.control && !notes.session,
         }
     }
 
@@ -148,6 +154,7 @@ impl Notes {
     fn hear(&mut self, action: &AuthAction<'_>, database: Option<&str>) -> Option<String> {
         use AuthAction as A;
         match action {
+            A::Read { table_name, column_name: "" } => self.mentions.insert(table_name),
             A::Read { table_name, .. } => self.reads.insert(table_name),
             A::Insert { table_name } | A::Update { table_name, .. } | A::Delete { table_name } => {
                 self.write(table_name, database);
@@ -156,7 +163,8 @@ impl Notes {
                 self.impure |= !is_pure(function_name);
                 self.reads_last_insert |= function_name.eq_ignore_ascii_case("last_insert_rowid");
             }
-            A::Select | A::Recursive => {}
+            A::Select => self.select = true,
+            A::Recursive => {}
             A::Transaction { operation } | A::Savepoint { operation, .. } => {
                 self.control = true;
                 self.begins = matches!(operation, TransactionOperation::Begin);
@@ -246,6 +254,13 @@ fn is_data_pragma(name: &str, has_value: bool) -> bool {
 fn is_pure(name: &str) -> bool {
     const PURE: &[&str] = &[
         "abs",
+        "acos",
+        "acosh",
+        "asin",
+        "asinh",
+        "atan",
+        "atan2",
+        "atanh",
         "avg",
         "ceil",
         "ceiling",
@@ -253,7 +268,11 @@ fn is_pure(name: &str) -> bool {
         "coalesce",
         "concat",
         "concat_ws",
+        "cos",
+        "cosh",
         "count",
+        "cume_dist",
+        "degrees",
         "dense_rank",
         "exp",
         "first_value",
@@ -268,13 +287,34 @@ fn is_pure(name: &str) -> bool {
         "instr",
         "json",
         "json_array",
+        "json_array_insert",
         "json_array_length",
+        "json_error_position",
         "json_extract",
         "json_group_array",
         "json_group_object",
+        "json_insert",
         "json_object",
+        "json_patch",
+        "json_pretty",
+        "json_quote",
+        "json_remove",
+        "json_replace",
+        "json_set",
         "json_type",
         "json_valid",
+        "jsonb",
+        "jsonb_array",
+        "jsonb_array_insert",
+        "jsonb_extract",
+        "jsonb_group_array",
+        "jsonb_group_object",
+        "jsonb_insert",
+        "jsonb_object",
+        "jsonb_patch",
+        "jsonb_remove",
+        "jsonb_replace",
+        "jsonb_set",
         "lag",
         "last_value",
         "lead",
@@ -289,6 +329,7 @@ fn is_pure(name: &str) -> bool {
         "lower",
         "ltrim",
         "max",
+        "median",
         "min",
         "mod",
         "nth_value",
@@ -296,27 +337,38 @@ fn is_pure(name: &str) -> bool {
         "nullif",
         "octet_length",
         "percent_rank",
+        "percentile",
+        "percentile_cont",
+        "percentile_disc",
+        "pi",
         "pow",
         "power",
         "printf",
         "quote",
+        "radians",
         "rank",
         "replace",
         "round",
         "row_number",
         "rtrim",
         "sign",
+        "sin",
+        "sinh",
         "sqrt",
         "string_agg",
         "substr",
         "substring",
         "sum",
+        "tan",
+        "tanh",
         "total",
         "trim",
         "trunc",
         "typeof",
         "unhex",
         "unicode",
+        "unistr",
+        "unistr_quote",
         "unlikely",
         "upper",
         "zeroblob",

@@ -144,6 +144,7 @@ interpreter! {
         PyList_Type,
         PyLong_Type,
         PyMemoryView_Type,
+        PySlice_Type,
         PyTuple_Type,
         PyUnicode_Type,
         _Py_FalseStruct,

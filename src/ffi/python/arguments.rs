@@ -113,15 +113,16 @@ impl<'py> Command<'py> {
     }
 }
 
-/// The options of a call inside the package: `()`, or `(timeout in µs, flags, cancel, cache)`.
+/// The options of a call inside the package: `()`, or `(timeout in µs, flags, cancel, cache, cache's age in ms)`.
 pub fn packed_options(tuple: Object<'_>) -> Outcome<kw_options> {
     let mut options = no_options();
-    if tuple.tuple_len() == 4 {
+    if tuple.tuple_len() == 5 {
         let number = |index| tuple.tuple_item(index)?.as_i64().map(Option::unwrap_or_default);
         options.timeout_us = number(0)?;
         options.flags = number(1)? as u32;
         options.cancel = tuple.tuple_item(2)?.as_u64()?;
         options.cache = number(3)? as i32;
+        options.cache_ttl_ms = number(4)?;
     }
     Ok(options)
 }
@@ -154,7 +155,7 @@ fn set(interpreter: &Interpreter, options: &mut kw_options, name: Object<'_>, va
     } else if name.is_text(c"read_only") {
         options.flags |= if value.is_true()? { KW_OPTION_READ_ONLY } else { 0 };
     } else if name.is_text(c"cache") {
-        options.cache = cache(interpreter, value)?;
+        (options.cache, options.cache_ttl_ms) = cache(interpreter, value)?;
     } else if name.is_text(c"cancel") {
         options.cancel = token(interpreter, value)?;
     } else {
@@ -179,17 +180,25 @@ fn timeout(interpreter: &Interpreter, value: Object<'_>) -> Outcome<i64> {
     }
 }
 
-/// `None`, `True`, `False` or `"refresh"`.
-fn cache(interpreter: &Interpreter, value: Object<'_>) -> Outcome<i32> {
-    let api = value.python().api;
+/// `None`, `True`, `False`, `"refresh"`, or the seconds that a result may serve: with the age in milliseconds, 0 for none.
+fn cache(interpreter: &Interpreter, value: Object<'_>) -> Outcome<(i32, i64)> {
+    let python = value.python();
+    let api = python.api;
     let constants = [(api._Py_NoneStruct, KW_CACHE_DEFAULT), (api._Py_TrueStruct, KW_CACHE_USE), (api._Py_FalseStruct, KW_CACHE_SKIP)];
     if let Some((_, number)) = constants.into_iter().find(|(object, _)| *object == value.pointer()) {
-        return Ok(number);
+        return Ok((number, 0));
     }
-    if value.is_a(api.PyUnicode_Type) && value.is_text(c"refresh") {
-        return Ok(KW_CACHE_REFRESH);
+    if value.is_a(api.PyUnicode_Type) {
+        return if value.is_text(c"refresh") { Ok((KW_CACHE_REFRESH, 0)) } else { Err(interpreter.bad_argument(value, c"cache")) };
     }
-    Err(interpreter.bad_argument(value, c"cache"))
+    match value.as_f64() {
+        // A cast of a float saturates.
+        Ok(seconds) if seconds > 0.0 && seconds.is_finite() => Ok((KW_CACHE_USE, ((seconds * 1e3) as i64).max(1))),
+        _ => {
+            python.clear();
+            Err(interpreter.bad_argument(value, c"cache"))
+        }
+    }
 }
 
 fn token(interpreter: &Interpreter, value: Object<'_>) -> Outcome<u64> {

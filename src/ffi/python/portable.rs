@@ -18,7 +18,7 @@ use crate::ffi::target::{on_target, On};
 use crate::ffi::types::*;
 use crate::options::QueryOptions;
 use crate::results::Rows;
-use crate::rows::Batch;
+use crate::rows::{self, Batch, Held};
 
 /// The request holds something that is no parameter; the package finds out what.
 const REFUSED: kw_status = -1;
@@ -78,17 +78,18 @@ fn on<R>(request: &Request<'_>, work: impl FnOnce(On<'_>, &str, &QueryOptions<'_
     on_target(request.handle, &call, |on, call| work(on, sql, &call.options()?, call))
 }
 
-/// `(place, names or None, 0, rows, more)`
+/// `(place, names or None, whether it is from the cache, rows, more)`
 fn query(request: &Request<'_>, values: &Values<'_>, block: &mut Block) -> Result<kw_status, Trouble> {
     let mut first = None;
     let more = on(request, |on, sql, options, call| {
-        let (columns, rest) = on.query_first(sql, values.as_params(), options, |columns, batch| {
-            first = Some(First::write(block, columns, batch));
+        let (columns, rest) = on.query_first(sql, values.as_params(), options, |columns, shown| {
+            let from_cache = matches!(shown, rows::First::Kept(_));
+            first = Some(First::write(block, columns, shown.batch(), from_cache));
             columns.clone()
         })?;
         match rest {
             None => Ok(0),
-            Some(rest) => Reader::new(Rows::partly_read(columns, Batch::default(), Some(rest)), on.store(), call)?.into_handle(),
+            Some(rest) => Reader::new(Rows::partly_read(columns, Held::Own(Batch::default()), Some(rest)), on.store(), call)?.into_handle(),
         }
     })?;
     match first {

@@ -119,18 +119,18 @@ pub struct First {
 }
 
 impl First {
-    /// Writes `(place, names or None, 0, rows`.
-    pub fn write(block: &mut Block, columns: &Arc<Columns>, batch: &Batch) -> Result<First, Trouble> {
+    /// Writes `(place, names or None, from the cache, rows`.
+    pub fn write(block: &mut Block, columns: &Arc<Columns>, batch: &Batch, from_cache: bool) -> Result<First, Trouble> {
         let number = number(columns);
         let (place, known) = block.place(number);
         let names = (!known).then_some(&**columns);
-        if let Some(end) = rows(block.room_before_tail(), place, names, batch)? {
+        if let Some(end) = rows(block.room_before_tail(), place, names, from_cache, batch)? {
             return Ok(First { number, own: None, end });
         }
         let names_size: usize = columns.names.iter().map(|name| name.len() + 5).sum();
         let cells_size = batch.rows() * (5 + 15 * batch.columns()) + batch.byte_len();
         let mut own = vec![0; 64 + names_size + cells_size + TAIL];
-        match rows(&mut own, place, names, batch)? {
+        match rows(&mut own, place, names, from_cache, batch)? {
             Some(end) => Ok(First { number, own: Some(own), end }),
             None => Err(Error::new(Kind::TooBig, "python: a batch was written larger than it can be").into()),
         }
@@ -165,9 +165,9 @@ pub fn fetch_left(block: &mut Block) {
 }
 
 /// Writes the rows of a batch; `None` when they do not fit.
-fn rows(room: &mut [u8], place: usize, columns: Option<&Columns>, batch: &Batch) -> Result<Option<usize>, Trouble> {
+fn rows(room: &mut [u8], place: usize, columns: Option<&Columns>, from_cache: bool, batch: &Batch) -> Result<Option<usize>, Trouble> {
     let mut writer = Writer::new(room);
-    begin(&mut writer, place, columns, 0);
+    begin(&mut writer, place, columns, usize::from(from_cache));
     let list = writer.begin_list();
     for row in 0..batch.rows() {
         if let Err(column) = writer.row(batch.columns(), batch.row(row)) {
@@ -197,7 +197,7 @@ pub fn page(block: &mut Block, page: Page) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// The head of a reply with rows.
+/// The head of a reply with rows. The number is for a first batch whether it is from the cache, and for later ones the room that is missing.
 fn begin(writer: &mut Writer<'_>, place: usize, columns: Option<&Columns>, needed: usize) {
     writer.tuple(5);
     writer.integer(place as i64);

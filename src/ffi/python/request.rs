@@ -55,7 +55,7 @@ impl<'a> Request<'a> {
         let (block, operation, handle) = (reader.integer()? as u64, reader.integer()?, reader.integer()? as u64);
         let (sql, statement) = if reader.is_text() { (reader.text()?, 0) } else { ("", reader.sole_integer()? as u64) };
         let (mut values, has_bytes) = Values::read(&mut reader, operation == operation::EXECUTE_MANY)?;
-        let mut given = [0_i64; 5];
+        let mut given = [0_i64; 6];
         let count = if parts == LONG {
             values.read_names(&mut reader)?;
             reader.sequence()?
@@ -65,7 +65,7 @@ impl<'a> Request<'a> {
         for place in given.iter_mut().take(count) {
             *place = reader.integer()?;
         }
-        let [timeout_us, flags, cancel, cache, batch_rows] = given;
+        let [timeout_us, flags, cancel, cache, cache_ttl_ms, batch_rows] = given;
         if has_bytes && flags & CONFIRMED == 0 {
             return Err(Refused);
         }
@@ -76,6 +76,7 @@ impl<'a> Request<'a> {
             statement,
             tick: tick_of_this_thread(),
             cache: cache as i32,
+            cache_ttl_ms,
             batch_rows: batch_rows as u32,
             ..no_options()
         };

@@ -13,6 +13,7 @@ use super::class::{self, slot};
 use super::entry;
 use super::gil::Gil;
 use super::kept::Kept;
+use super::kept_rows;
 use super::object::{Object, Outcome, Owned, Python, Raised};
 use super::parameters::{Matrix, Parameters};
 use super::state::{Address, Interpreter};
@@ -26,7 +27,7 @@ use crate::ffi::target::{on_target, On};
 use crate::ffi::types::*;
 use crate::options::QueryOptions;
 use crate::results::{Rest, Rows};
-use crate::rows::{Batch, Columns};
+use crate::rows::{Batch, Columns, First, Held, Whole};
 use crate::value::Params;
 
 /// An object of the class, or of one derived from it in Python.
@@ -108,13 +109,14 @@ const KEPT_BYTES: usize = 1024 * 1024;
 /// A first batch in this thread's hands, and where the rest is.
 struct Fetched {
     columns: Arc<Columns>,
-    batch: Batch,
+    batch: Held,
     rest: Option<Rest>,
 }
 
 impl Fetched {
     /// Keeps the memory of the batch for the next call.
-    fn recycle(mut batch: Batch) {
+    fn recycle(batch: Held) {
+        let Held::Own(mut batch) = batch else { return };
         batch.shrink(KEPT_CELLS, KEPT_BYTES);
         SPARE.with(|spare| drop(spare.replace(batch)));
     }
@@ -159,17 +161,17 @@ impl Run<'_> {
         finish: impl FnOnce(&Self, Python<'py>, &Gil, Fetched) -> Outcome<Owned<'py>>,
     ) -> Outcome<Owned<'py>> {
         let gil = Gil::held(self.interpreter.api);
-        let mut batch = SPARE.with(RefCell::take);
+        kept_rows::tidy(python);
         let fetched = self.on(&gil, |on, sql, options| {
-            on.query_first(sql, params, options, |columns, full| {
-                std::mem::swap(full, &mut batch);
-                columns.clone()
+            on.query_first(sql, params, options, |columns, first| match first {
+                First::Fresh(full) => (columns.clone(), Held::Own(std::mem::replace(full, SPARE.with(RefCell::take)))),
+                First::Kept(whole) => (columns.clone(), Held::Kept(whole.clone())),
             })
         });
         gil.take();
         match fetched {
             Ok(_) if gil.has_raised() => Err(Raised),
-            Ok((columns, rest)) => finish(self, python, &gil, Fetched { columns, batch, rest }),
+            Ok(((columns, batch), rest)) => finish(self, python, &gil, Fetched { columns, batch, rest }),
             Err(error) => Err(self.fail(python, &gil, &error)),
         }
     }
@@ -184,10 +186,20 @@ impl Run<'_> {
         }
     }
 
+    /// Counts what the objects of a kept result take.
+    #[cold]
+    fn charge(&self, gil: &Gil, params: Params<'_>, whole: &Arc<Whole>, bytes: usize) {
+        let _ = self.on(gil, |on, sql, _| {
+            on.store().cache_charge(sql, params, whole, bytes);
+            Ok(())
+        });
+        gil.take();
+    }
+
     /// All rows as a `list`: those at hand, then the rest batch by batch.
     fn collect<'py>(&self, python: Python<'py>, gil: &Gil, fetched: Fetched, started: Option<Instant>) -> Outcome<Owned<'py>> {
         let Fetched { columns, batch, rest } = fetched;
-        let list = cells::rows(self.interpreter, python, &batch)?;
+        let list = cells::rows(self.interpreter, python, batch.batch())?;
         let Some(rest) = rest else {
             Fetched::recycle(batch);
             return Ok(list);
@@ -252,9 +264,16 @@ unsafe extern "C" fn query(this: *mut PyObject, first: *const *mut PyObject, pos
     with_arguments(Frame { this, first, positions, keywords }, |python, run, params| {
         run.query(python, params, |run, python, gil, fetched| {
             let columns = run.interpreter.columns(python, &fetched.columns)?;
+            if let Held::Kept(whole) = &fetched.batch {
+                let (rows, made) = kept_rows::of(run.interpreter, python, whole)?;
+                if made > 0 {
+                    run.charge(gil, params, whole, made);
+                }
+                return super::rows::create(run.interpreter, rows, columns, true, python);
+            }
             let started = fetched.rest.as_ref().and_then(|_| start(&run.options));
             let list = run.collect(python, gil, fetched, started)?;
-            super::rows::create(run.interpreter, list, columns, python)
+            super::rows::create(run.interpreter, list, columns, false, python)
         })
     })
 }
@@ -272,7 +291,8 @@ unsafe extern "C" fn query_one(
         run.options.batch_rows = ONE_AND_ITS_END;
         run.query(python, params, |run, python, _, Fetched { batch, rest, .. }| {
             drop(rest);
-            let row = if batch.rows() == 0 { Ok(python.none()) } else { cells::tuple(run.interpreter, python, batch.row(0)) };
+            let first = batch.batch();
+            let row = if first.rows() == 0 { Ok(python.none()) } else { cells::tuple(run.interpreter, python, first.row(0)) };
             Fetched::recycle(batch);
             row
         })
@@ -289,7 +309,7 @@ unsafe extern "C" fn query_value(
         run.options.batch_rows = ONE_AND_ITS_END;
         run.query(python, params, |run, python, _, Fetched { batch, rest, .. }| {
             drop(rest);
-            let value = cells::object(run.interpreter, python, batch.get(0, 0), 0);
+            let value = cells::object(run.interpreter, python, batch.batch().get(0, 0), 0);
             Fetched::recycle(batch);
             value
         })
@@ -351,7 +371,7 @@ impl Run<'_> {
     fn open<'py>(&self, python: Python<'py>, gil: &Gil, fetched: Fetched, owner: Object<'_>) -> Outcome<Owned<'py>> {
         let Fetched { columns, batch, rest } = fetched;
         let names = self.interpreter.columns(python, &columns)?;
-        let rows = cells::rows(self.interpreter, python, &batch)?;
+        let rows = cells::rows(self.interpreter, python, batch.batch())?;
         let handle = match rest {
             None => {
                 Fetched::recycle(batch);
@@ -368,7 +388,7 @@ impl Run<'_> {
         let options = kw_options { tick: Some(super::gil::tick), ..self.options };
         // SAFETY: the options are complete; the tick needs no context.
         let call = unsafe { Options::new(&options)? };
-        let rows = Rows::partly_read(columns, Batch::default(), Some(rest));
+        let rows = Rows::partly_read(columns, Held::Own(Batch::default()), Some(rest));
         let reader = on_target(self.target, &call, |on, call| Reader::new(rows, on.store(), call))?.into_handle();
         gil.take();
         reader
