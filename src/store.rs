@@ -39,7 +39,7 @@ use crate::value::Params;
 use crate::warnings::Warnings;
 
 pub use self::cached::Caching;
-use self::cached::{Looked, Wish};
+use self::cached::Wish;
 use self::write::Written;
 
 pub use self::health::Health;
@@ -279,30 +279,6 @@ impl Store {
             return self.run_first(lease, cursor, params, options, op, None, receive);
         }
         self.run_on_the_only_one(lease, sql, params, options, op, wish, receive)
-    }
-
-    /// Runs one statement where readers have no connections of their own.
-    #[allow(clippy::too_many_arguments)]
-    fn run_on_the_only_one<R>(
-        &self,
-        mut lease: Lease<&Pool>,
-        sql: &str,
-        params: Params<'_>,
-        options: &QueryOptions<'_>,
-        op: &Op<'_>,
-        wish: Option<Wish<'_>>,
-        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
-    ) -> Result<(R, Option<Rest>)> {
-        let wish = match wish.map(|wish| self.look_on(&mut lease, wish)).transpose()?.flatten() {
-            Some(Looked::Hit(whole)) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
-            Some(Looked::Run(wish)) => Some(wish),
-            None => None,
-        };
-        if self.read_only(options) {
-            lease.connection().set_read_only(true)?;
-        }
-        let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
-        self.run_first(lease, cursor, params, options, op, wish, receive)
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use super::Store;
 use crate::cache::{Bypass, Cache, CacheStats, Found, Key};
 use crate::cancel::Op;
 use crate::clock::{Ground, Moment};
-use crate::driver::{Fetch, Limit, Plan};
+use crate::driver::{Fetch, Limit, Permit, Plan};
 use crate::error::{Error, Kind, Result};
 use crate::options::{CacheUse, QueryOptions};
 use crate::pool::{Lease, Pool};
@@ -41,7 +41,7 @@ pub(super) struct Wish<'a> {
 }
 
 /// What a look-up on the connection came to.
-pub(super) enum Looked<'a> {
+enum Looked<'a> {
     Hit(Arc<Whole>),
     Run(Wish<'a>),
 }
@@ -108,8 +108,32 @@ impl Store {
         self.run_query(sql, params, options, op, Some(wish), receive)
     }
 
+    /// Runs one statement where readers have no connections of their own.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn run_on_the_only_one<R>(
+        &self,
+        mut lease: Lease<&Pool>,
+        sql: &str,
+        params: Params<'_>,
+        options: &QueryOptions<'_>,
+        op: &Op<'_>,
+        wish: Option<Wish<'_>>,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
+    ) -> Result<(R, Option<Rest>)> {
+        let wish = match wish.map(|wish| self.look_on(&mut lease, wish)).transpose()?.flatten() {
+            Some(Looked::Hit(whole)) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
+            Some(Looked::Run(wish)) => Some(wish),
+            None => None,
+        };
+        if self.read_only(options) {
+            lease.connection().set_read_only(true)?;
+        }
+        let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
+        self.run_first(lease, cursor, params, options, op, wish, receive)
+    }
+
     /// The look-up where a mark takes a connection. `None`: run it and keep nothing.
-    pub(super) fn look_on<'w>(&self, lease: &mut Lease<&Pool>, wish: Wish<'w>) -> Result<Option<Looked<'w>>> {
+    fn look_on<'w>(&self, lease: &mut Lease<&Pool>, wish: Wish<'w>) -> Result<Option<Looked<'w>>> {
         let Some(cache) = &self.inner.cache else { return Ok(None) };
         let mark = lease.connection().mark()?;
         Ok(match look(cache, &wish, Some(mark)) {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use super::bind::bind;
+use super::control::{prepare_own, run, Control};
 use super::kinds::{self, Kinds};
 use super::ledger::Ledger;
 use super::plan::{heard_in_step, plan_of, prepare_error, several};
@@ -53,50 +54,6 @@ pub struct SqliteConnection {
     inserted_before: i64,
     raw: Raw,
     shared: Arc<Shared>,
-}
-
-/// The statements that begin and end transactions, prepared once.
-struct Control {
-    begin: Statement,
-    begin_immediate: Statement,
-    begin_exclusive: Statement,
-    commit: Statement,
-    rollback: Statement,
-}
-
-impl Control {
-    fn prepare(raw: &mut Raw) -> Result<Control> {
-        let mut one = |sql: &str| prepare_own(raw, sql);
-        Ok(Control {
-            begin: one("BEGIN")?,
-            begin_immediate: one("BEGIN IMMEDIATE")?,
-            begin_exclusive: one("BEGIN EXCLUSIVE")?,
-            commit: one("COMMIT")?,
-            rollback: one("ROLLBACK")?,
-        })
-    }
-}
-
-/// Prepares a statement of keepwell's own that is kept. The recorder has been told.
-pub fn prepare_own(raw: &mut Raw, sql: &str) -> Result<Statement> {
-    let (statement, _) = raw.prepare(sql, true).map_err(|failure| convert::error(failure, sql))?;
-    statement.ok_or_else(|| Error::new(Kind::Engine, format!("{sql}: no statement")))
-}
-
-/// Steps a statement that returns nothing.
-fn run(raw: &Raw, statement: &mut Statement) -> std::result::Result<Receipt, Failure> {
-    match statement.step(raw) {
-        Step::Failed(code, _) => {
-            let failure = raw.failure(code);
-            statement.reset(raw);
-            Err(failure)
-        }
-        Step::Done(receipt) => {
-            statement.reset(raw);
-            Ok(receipt)
-        }
-        Step::Row => Ok(statement.reset(raw)),
-    }
 }
 
 impl SqliteConnection {
