@@ -99,8 +99,10 @@ impl CacheStats {
 }
 
 /// What a look-up found.
-pub enum Found {
-    Hit(Arc<Whole>),
+pub enum Found<R> {
+    Hit(R),
+    /// There is a hit, but who asked does not want it this way.
+    Declined,
     /// Run the query; what it gives can be kept as of this moment.
     Miss(Moment),
     /// Run the query and keep nothing.
@@ -117,6 +119,8 @@ struct Entry {
     /// The millisecond at which it is too old, in the words of who kept it.
     dies: u64,
     cost: usize,
+    /// The number of the use with which it was last put in front.
+    used: u64,
 }
 
 /// The results kept of one store.
@@ -165,21 +169,26 @@ impl Cache {
 
     /// Looks a result up that is no older than `ttl` (`None`: than who kept it said). To be asked before the connection is that a miss is run
     /// on, or with the mark that this connection shows, before it is read from.
+    ///
+    /// `take` sees a result that holds while nobody else can look anything up; it should be short.
     #[inline]
-    pub fn look(&self, key: &[u8], ttl: Option<Duration>, mark: Option<Mark>) -> Found {
+    pub fn look<R>(&self, key: &[u8], ttl: Option<Duration>, mark: Option<Mark>, take: impl FnOnce(&Arc<Whole>) -> Option<R>) -> Found<R> {
         let mut kept = self.kept.lock();
         let moment = match kept.moment(&self.clock, mark) {
             Ok(moment) => moment,
-            Err(found) => return found,
+            Err(None) => return Found::Closed,
+            Err(Some(bypass)) => return Found::Bypass(bypass),
         };
-        let Some(entry) = kept.entries.get(key) else { return Found::Miss(moment) };
+        let Some(entry) = kept.entries.peek(key) else { return Found::Miss(moment) };
         let holds = entry.ground.holds_since(entry.since);
         // Who keeps a result without a bound does not pay for the time.
         let now = if entry.dies == NEVER && ttl.is_none() { 0 } else { coarse::millis() };
         if holds && now < entry.dies && ttl.is_none_or(|ttl| now.saturating_sub(entry.born) < in_millis(ttl)) {
-            let whole = entry.whole.clone();
+            let Some(taken) = take(&entry.whole) else { return Found::Declined };
+            let used = entry.used;
             kept.hits += 1;
-            return Found::Hit(whole);
+            kept.use_again(key, used);
+            return Found::Hit(taken);
         }
         if holds && now < entry.dies {
             // Too old for this call alone.
@@ -194,8 +203,12 @@ impl Cache {
     }
 
     /// The moment alone, for a query whose result is to be replaced.
-    pub fn look_away(&self, mark: Option<Mark>) -> Found {
-        self.kept.lock().moment(&self.clock, mark).map_or_else(|found| found, Found::Miss)
+    pub fn look_away<R>(&self, mark: Option<Mark>) -> Found<R> {
+        match self.kept.lock().moment(&self.clock, mark) {
+            Ok(moment) => Found::Miss(moment),
+            Err(None) => Found::Closed,
+            Err(Some(bypass)) => Found::Bypass(bypass),
+        }
     }
 
     /// Whether a look-up needs the mark of the connection that a miss is run on.
@@ -212,9 +225,10 @@ impl Cache {
         }
         let born = coarse::millis();
         let dies = ttl.or(self.limits.ttl).map_or(NEVER, |ttl| born.saturating_add(in_millis(ttl)));
-        let entry = Entry { whole, ground: ground.clone(), since, born, dies, cost };
+        let mut entry = Entry { whole, ground: ground.clone(), since, born, dies, cost, used: 0 };
         let mut gone = Vec::new();
         let mut kept = self.kept.lock();
+        entry.used = kept.hits + kept.misses;
         kept.misses += 1;
         if kept.closed {
             return;
@@ -294,10 +308,23 @@ impl Cache {
 }
 
 impl Kept {
+    /// Puts an entry in front, unless that was done so lately that it can hardly have fallen behind: the neighbours in the list are memory
+    /// that nothing else of a hit touches.
     #[inline]
-    fn moment(&self, clock: &Clock, mark: Option<Mark>) -> Result<Moment, Found> {
+    fn use_again(&mut self, key: &[u8], used: u64) {
+        let now = self.hits + self.misses;
+        if now - used > self.entries.len() as u64 / 4 {
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.used = now;
+            }
+        }
+    }
+
+    /// The moment, or why there is none; `None`: the store is closed.
+    #[inline]
+    fn moment(&self, clock: &Clock, mark: Option<Mark>) -> Result<Moment, Option<Bypass>> {
         if self.closed {
-            return Err(Found::Closed);
+            return Err(None);
         }
         let look = match &self.marks {
             Some(marks) => clock.look(|| marks.mark()),
@@ -305,7 +332,7 @@ impl Kept {
         };
         match look {
             Look::At(moment) => Ok(moment),
-            Look::UnderWay => Err(Found::Bypass(Bypass::UnderWay)),
+            Look::UnderWay => Err(Some(Bypass::UnderWay)),
         }
     }
 }

@@ -39,6 +39,7 @@ use crate::value::Params;
 use crate::warnings::Warnings;
 
 pub use self::cached::Caching;
+pub(crate) use self::cached::Shortcut;
 use self::cached::Wish;
 use self::write::Written;
 
@@ -46,6 +47,7 @@ pub use self::health::Health;
 pub(crate) use self::run::Failure;
 pub use self::scope::Scope;
 pub use self::together::Write;
+pub(crate) use crate::cache::Key;
 pub use crate::cache::{Bypass, CacheStats};
 pub use crate::member::{Done, Wants};
 

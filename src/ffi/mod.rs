@@ -23,6 +23,7 @@ mod python;
 mod query;
 mod rows;
 mod run;
+mod shortcut;
 mod statement;
 mod store;
 mod target;

@@ -14,7 +14,7 @@ use super::types::*;
 use crate::cancel::{Caller, CancelToken, Op};
 use crate::error::{Error, Kind, Result};
 use crate::results::{Rest, Rows};
-use crate::rows::{Batch, Cell, Columns, First, Held};
+use crate::rows::{Batch, Cell, Columns, First, Held, Whole};
 use crate::store::Store;
 use crate::value::ValueRef;
 
@@ -141,7 +141,7 @@ pub struct Filled {
     /// Bytes that the row needs that did not fit as the first.
     needed: usize,
     /// The batch, from this row on, when not all of it fitted.
-    left: Option<(Arc<Columns>, Held, usize)>,
+    left: Option<Box<(Arc<Columns>, Held, usize)>>,
     from_cache: bool,
 }
 
@@ -154,7 +154,7 @@ impl Filled {
         let (rows, needed) = fill(space, names.as_ref(), batch, 0);
         let header = usize::from(with_names && rows > 0);
         let all = rows - header == batch.rows() && (rows > 0 || !with_names);
-        let left = (!all).then(|| (columns.clone(), first.take(), rows.saturating_sub(header)));
+        let left = (!all).then(|| Box::new((columns.clone(), first.take(), rows.saturating_sub(header))));
         Filled { columns: columns.len() as u32, columns_id: columns.id, rows, needed, left, from_cache }
     }
 
@@ -164,12 +164,19 @@ impl Filled {
         let (following, batch, given) = match (left, &rest) {
             (None, None) => return Ok(describe(columns, columns_id, rows, needed, 0, from_cache)),
             (None, Some(rest)) => (rest.columns()?, Held::Own(Batch::default()), 0),
-            (Some(left), _) => left,
+            (Some(left), _) => *left,
         };
         let mut reader = Reader::new(Rows::partly_read(following, batch, rest), store, call)?;
         reader.given = given;
         Ok(describe(columns, columns_id, rows, needed, reader.into_handle()?, from_cache))
     }
+}
+
+/// Copies a whole kept result; `None` when it does not fit.
+#[inline]
+pub fn copy_whole(space: Space, whole: &Whole) -> Option<kw_fetch> {
+    let (rows, _) = fill(space, None, &whole.batch, 0);
+    (rows == whole.batch.rows()).then(|| describe(whole.columns.len() as u32, whole.columns.id, rows, 0, 0, true))
 }
 
 fn describe(columns: u32, columns_id: u64, rows: usize, needed: usize, more: u64, from_cache: bool) -> kw_fetch {

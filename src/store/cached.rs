@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Store;
 use crate::cache::{Bypass, Cache, CacheStats, Found, Key};
 use crate::cancel::Op;
-use crate::clock::{Ground, Moment};
+use crate::clock::{Ground, Mark, Moment};
 use crate::driver::{Fetch, Limit, Permit, Plan};
 use crate::error::{Error, Kind, Result};
 use crate::options::{CacheUse, QueryOptions};
@@ -38,6 +38,15 @@ pub(super) struct Wish<'a> {
     wanted: Wanted,
     /// When the look-up was; `None` before it, and where nothing can be kept.
     moment: Option<Moment>,
+}
+
+/// What the shortest way led to.
+pub(crate) enum Shortcut<R> {
+    Hit(R),
+    /// There is nothing: whoever runs the query need not look again.
+    Miss,
+    /// Nobody has looked, or what was found has to be taken the usual way.
+    Nothing,
 }
 
 /// What a look-up on the connection came to.
@@ -99,6 +108,7 @@ impl Store {
                 Found::Hit(whole) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
                 Found::Miss(moment) => wish.moment = Some(moment),
                 Found::Bypass(bypass) => cache.count(bypass),
+                Found::Declined => {}
                 Found::Closed => return Err(Error::new(Kind::Closed, format!("{}: the store is closed", self.database()))),
             }
             if wish.moment.is_none() {
@@ -143,7 +153,7 @@ impl Store {
                 cache.count(bypass);
                 None
             }
-            Found::Closed => None,
+            Found::Declined | Found::Closed => None,
         })
     }
 
@@ -181,6 +191,31 @@ impl Store {
         }
     }
 
+    /// Whether the shortest way may lead to a kept result.
+    #[inline]
+    pub(crate) fn may_hit(&self, options: &QueryOptions<'_>) -> bool {
+        let wanted = self.wanted(options).is_some_and(|wanted| !wanted.refresh);
+        wanted && self.inner.cache.as_ref().is_some_and(|cache| !cache.needs_connection())
+    }
+
+    /// The shortest way to a result that is kept: what a call that asks for no more than that can spare itself. `take` copies what it wants.
+    #[inline]
+    pub(crate) fn shortcut<R>(
+        &self,
+        options: &QueryOptions<'_>,
+        key: &Key,
+        take: impl FnOnce(&Arc<Whole>) -> Option<R>,
+    ) -> Result<Shortcut<R>> {
+        let (Some(wanted), Some(cache)) = (self.wanted(options), &self.inner.cache) else { return Ok(Shortcut::Nothing) };
+        self.inner.pool.check_process()?;
+        self.check_alone()?;
+        Ok(match cache.look(key.bytes(), wanted.ttl, None, take) {
+            Found::Hit(taken) => Shortcut::Hit(taken),
+            Found::Miss(_) => Shortcut::Miss,
+            Found::Declined | Found::Bypass(_) | Found::Closed => Shortcut::Nothing,
+        })
+    }
+
     /// Forgets all results. Who holds one keeps it.
     pub fn cache_clear(&self) {
         if let Some(cache) = &self.inner.cache {
@@ -204,11 +239,11 @@ impl Store {
 }
 
 #[inline]
-fn look(cache: &Cache, wish: &Wish<'_>, mark: Option<crate::clock::Mark>) -> Found {
+fn look(cache: &Cache, wish: &Wish<'_>, mark: Option<Mark>) -> Found<Arc<Whole>> {
     if wish.wanted.refresh {
         cache.look_away(mark)
     } else {
-        cache.look(wish.key.bytes(), wish.wanted.ttl, mark)
+        cache.look(wish.key.bytes(), wish.wanted.ttl, mark, |whole| Some(whole.clone()))
     }
 }
 
