@@ -9,6 +9,7 @@
 
 pub mod types;
 
+mod fill;
 mod guard;
 mod handle;
 mod text;

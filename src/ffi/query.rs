@@ -3,8 +3,9 @@
 use std::ffi::{c_char, c_void};
 
 use super::call::Call;
+use super::fill::{Filled, Space};
 use super::guard::guard;
-use super::rows::{Filled, Reader};
+use super::rows::Reader;
 use super::shortcut::{self, Asked};
 use super::target::{on_target, On};
 use super::text::{give, read, text, Lent, Out, Values};
@@ -130,7 +131,7 @@ pub unsafe extern "C" fn kw_query_into(
         // SAFETY: the caller keeps the promises of the header.
         unsafe {
             let out = Out::new(out, "out")?;
-            let space = super::rows::Space::new(buffer, buffer_size)?;
+            let space = Space::new(buffer, buffer_size)?;
             let mut given = read(options, "options")?.unwrap_or_else(|| std::mem::zeroed::<kw_options>());
             match shortcut::hit(&Asked { target, sql, sql_len, params, count: param_count }, &given, space)? {
                 Shortcut::Hit(fetch) => {

@@ -3,8 +3,8 @@
 use std::ffi::{c_char, CStr};
 
 use super::call::Call;
+use super::fill::{copy_whole, Space};
 use super::handle::{self, Kinds};
-use super::rows::{copy_whole, Space};
 use super::text::value;
 use super::types::*;
 use crate::error::Result;
