@@ -4,6 +4,7 @@
 //! One lock covers the entries and the look at the clock. Entries leave when they no longer hold (noticed at look-up), when they are too old,
 //! and, least recently used first, when there are too many or they are too large together.
 
+mod flights;
 mod key;
 
 use std::sync::Arc;
@@ -11,9 +12,13 @@ use std::time::Duration;
 
 use lru::LruCache;
 
+use self::flights::Flights;
+pub use self::flights::Leading;
 pub use self::key::Key;
+use crate::cancel::Op;
 use crate::clock::{Clock, Ground, Look, Mark, Marks, Moment};
 use crate::coarse;
+use crate::error::Result;
 use crate::metrics::cell::Counter;
 use crate::rows::Whole;
 use crate::sync::Mutex;
@@ -130,6 +135,7 @@ pub struct Cache {
     needs_connection: bool,
     kept: Mutex<Kept>,
     bypasses: [Counter; 8],
+    flights: Flights,
 }
 
 struct Kept {
@@ -159,7 +165,24 @@ impl Cache {
             expired: 0,
             evicted: 0,
         };
-        Cache { clock, limits, needs_connection, kept: Mutex::new(kept), bypasses: Default::default() }
+        Cache { clock, limits, needs_connection, kept: Mutex::new(kept), bypasses: Default::default(), flights: Flights::default() }
+    }
+
+    /// To be called when a query that missed has its connection, and kept until its result is.
+    #[inline]
+    pub fn lead<'a>(&'a self, key: &'a [u8]) -> Leading<'a> {
+        self.flights.lead(key)
+    }
+
+    /// Waits, as long as `op` allows, for another thread that runs the same query just now. Says whether it is worth looking once more.
+    #[inline]
+    pub fn follow(&self, key: &[u8], op: &Op<'_>) -> Result<bool> {
+        self.flights.follow(key, op)
+    }
+
+    /// Whether there are queries that it may be worth waiting for.
+    pub fn has_slow(&self) -> bool {
+        self.flights.has_slow()
     }
 
     /// The most bytes of one result.
@@ -322,7 +345,7 @@ impl Kept {
 
     /// The moment, or why there is none; `None`: the store is closed.
     #[inline]
-    fn moment(&self, clock: &Clock, mark: Option<Mark>) -> Result<Moment, Option<Bypass>> {
+    fn moment(&self, clock: &Clock, mark: Option<Mark>) -> std::result::Result<Moment, Option<Bypass>> {
         if self.closed {
             return Err(None);
         }

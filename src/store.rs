@@ -302,6 +302,7 @@ impl Store {
             None => exec::first_batch(connection, cursor, params, limit, op, batch)?,
             Some(wish) => {
                 let plan = connection.plan(cursor)?.clone();
+                let _leading = self.lead(&wish);
                 let whole = self.limit_of_the_kept(&plan, limit, options);
                 let fetch = exec::first_batch(connection, cursor, params, whole, op, batch)?;
                 self.grant(wish, &plan, connection.plan(cursor)?, batch, fetch);

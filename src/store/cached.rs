@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Store;
-use crate::cache::{Bypass, Cache, CacheStats, Found, Key};
+use crate::cache::{Bypass, Cache, CacheStats, Found, Key, Leading};
 use crate::cancel::Op;
 use crate::clock::{Ground, Mark, Moment};
 use crate::driver::{Fetch, Limit, Permit, Plan};
@@ -104,7 +104,11 @@ impl Store {
         let key = Key::new(sql, params);
         let mut wish = Wish { key: &key, wanted, moment: None };
         if !cache.needs_connection() {
-            match look(cache, &wish, None) {
+            let mut found = look(cache, &wish, None);
+            while matches!(found, Found::Miss(_)) && !wanted.refresh && cache.follow(key.bytes(), op)? {
+                found = look(cache, &wish, None);
+            }
+            match found {
                 Found::Hit(whole) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
                 Found::Miss(moment) => wish.moment = Some(moment),
                 Found::Bypass(bypass) => cache.count(bypass),
@@ -155,6 +159,12 @@ impl Store {
             }
             Found::Declined | Found::Closed => None,
         })
+    }
+
+    /// Lets others who want the same result wait for it.
+    #[inline]
+    pub(super) fn lead<'a>(&'a self, wish: &Wish<'a>) -> Option<Leading<'a>> {
+        wish.moment.and_then(|_| Some(self.inner.cache.as_ref()?.lead(wish.key.bytes())))
     }
 
     /// How much the first batch of a result may hold that is to be kept: all that would be.
@@ -211,8 +221,8 @@ impl Store {
         self.check_alone()?;
         Ok(match cache.look(key.bytes(), wanted.ttl, None, take) {
             Found::Hit(taken) => Shortcut::Hit(taken),
-            Found::Miss(_) => Shortcut::Miss,
-            Found::Declined | Found::Bypass(_) | Found::Closed => Shortcut::Nothing,
+            Found::Miss(_) if !cache.has_slow() => Shortcut::Miss,
+            Found::Miss(_) | Found::Declined | Found::Bypass(_) | Found::Closed => Shortcut::Nothing,
         })
     }
 
