@@ -6,6 +6,8 @@
 
 mod flights;
 mod key;
+#[cfg(all(test, loom))]
+mod models;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use crate::coarse;
 use crate::error::Result;
 use crate::metrics::cell::Counter;
 use crate::rows::Whole;
-use crate::sync::Mutex;
+use crate::sync::checked::Mutex;
 
 /// How much is kept, and for how long.
 #[derive(Debug, Clone, Copy)]
