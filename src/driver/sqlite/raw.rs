@@ -198,6 +198,11 @@ impl Raw {
         unsafe { ffi::sqlite3_get_autocommit(self.db.as_ptr()) != 0 }
     }
 
+    /// Whether a transaction is open that holds the write lock of the main database.
+    pub fn is_writing(&self) -> bool {
+        is_writing(self.db.as_ptr())
+    }
+
     /// Tells the clock of what has just ended.
     #[inline]
     fn settle(&self, end: End) -> Receipt {
@@ -337,12 +342,16 @@ unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
 unsafe extern "C" fn on_commit(context: *mut c_void) -> c_int {
     // SAFETY: as in `on_busy`.
     let watch = unsafe { &*context.cast::<Watch>() };
-    // SAFETY: the handle that this hook is installed on, whose callback this is; the name ends with a NUL.
-    let writing = unsafe { ffi::sqlite3_txn_state(watch.db, c"main".as_ptr()) } == ffi::SQLITE_TXN_WRITE;
-    if writing {
+    if is_writing(watch.db) {
         watch.ledger.announce();
     }
     0
+}
+
+/// `db` is the handle of a [`Raw`] that lives.
+fn is_writing(db: *mut ffi::sqlite3) -> bool {
+    // SAFETY: the caller's promise; the name ends with a NUL.
+    unsafe { ffi::sqlite3_txn_state(db, c"main".as_ptr()) == ffi::SQLITE_TXN_WRITE }
 }
 
 /// SQLite calls this after a commit, with the frames that the log had right after it.
