@@ -163,8 +163,7 @@ impl SqliteConnection {
         let error = self.failure_error(failure, &sql, op);
         if let Ok(entry) = self.statements.get(cursor) {
             if self.recorder.heard() {
-                self.raw.ledger().write(None);
-                heard_in_step(entry, &self.recorder, &self.shared);
+                heard_in_step(entry, &self.raw, &self.recorder, &self.shared);
             }
             entry.statement.reset(&self.raw);
             entry.running = false;
@@ -297,8 +296,7 @@ impl Connection for SqliteConnection {
         let end = raw.watched(op, |raw| loop {
             match entry.statement.step(raw) {
                 Step::Row if recorder.heard() => {
-                    raw.ledger().write(None);
-                    heard_in_step(entry, recorder, shared);
+                    heard_in_step(entry, raw, recorder, shared);
                     if batch.rows() == 0 {
                         columns = entry.plan.columns.len();
                         batch.reset(columns);
@@ -319,15 +317,14 @@ impl Connection for SqliteConnection {
         match end {
             Step::Row => Ok(Fetch::More),
             Step::Done(_) => {
-                entry.statement.reset(raw);
-                entry.running = false;
                 if recorder.heard() {
-                    raw.ledger().write(None);
-                    heard_in_step(entry, recorder, shared);
+                    heard_in_step(entry, raw, recorder, shared);
                     if batch.rows() == 0 {
                         batch.reset(entry.plan.columns.len());
                     }
                 }
+                entry.statement.reset(raw);
+                entry.running = false;
                 Ok(Fetch::Done)
             }
             Step::Failed(code, _) => Err(self.step_error(cursor, code, op)),
