@@ -111,8 +111,8 @@ impl Store {
     /// The look-up where a mark takes a connection. `None`: run it and keep nothing.
     pub(super) fn look_on<'w>(&self, lease: &mut Lease<&Pool>, wish: Wish<'w>) -> Result<Option<Looked<'w>>> {
         let Some(cache) = &self.inner.cache else { return Ok(None) };
-        let mark = lease.connection().mark()?;
-        Ok(match look(cache, &wish, Some(mark)) {
+        let mark = lease.connection().mark();
+        Ok(match look(cache, &wish, mark) {
             Found::Hit(whole) => Some(Looked::Hit(whole)),
             Found::Miss(moment) => Some(Looked::Run(Wish { moment: Some(moment), ..wish })),
             Found::Bypass(bypass) => {

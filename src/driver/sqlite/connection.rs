@@ -444,10 +444,9 @@ impl Connection for SqliteConnection {
         Ok(())
     }
 
-    fn mark(&mut self) -> Result<Mark> {
-        let mut batch = Batch::new(1);
-        let version = kinds::ask(&mut self.version, &self.raw, None, &mut batch)?;
-        Ok([self.id, version.unwrap_or(-1) as u64, 0, 0, 0, 0])
+    fn mark(&mut self) -> Option<Mark> {
+        let version = kinds::ask(&mut self.version, &self.raw, None, &mut Batch::new(1)).ok()??;
+        Some([self.id, version as u64, 0, 0, 0, 0])
     }
 
     #[inline]
