@@ -72,6 +72,14 @@ impl Bench {
         self.folder.path().join("t.db")
     }
 
+    pub fn in_rollback_mode() -> Bench {
+        Bench::at(PLACES[1].0, PLACES[1].1)
+    }
+
+    pub fn is_wal(&self) -> bool {
+        self.name == "wal"
+    }
+
     /// Another connection to the file, that knows nothing of keepwell.
     pub fn stranger(&self) -> rusqlite::Connection {
         let stranger = rusqlite::Connection::open(self.path()).unwrap();
@@ -126,7 +134,11 @@ impl Bench {
 
     /// The answer is right each time and never kept.
     pub fn never_hits(&self, sql: &str) {
-        (0..3).for_each(|_| assert!(!self.ask(sql), "{}: {sql}: should not be kept", self.name));
+        self.never_hits_with(sql, &cached());
+    }
+
+    pub fn never_hits_with(&self, sql: &str, options: &QueryOptions<'_>) {
+        (0..3).for_each(|_| assert!(!self.ask_with(sql, &[], options), "{}: {sql}: should not be kept", self.name));
     }
 
     /// Results of the two tables of most tests are kept.

@@ -3,7 +3,7 @@
 use keepwell::driver::Mode;
 use keepwell::{Params, QueryOptions, TxMode};
 
-use crate::bench::{everywhere, in_files, plain, Bench, T, U};
+use crate::bench::{everywhere, in_files, plain, T, U};
 
 #[test]
 fn a_table_that_was_dropped_and_made_again_is_another_one() {
