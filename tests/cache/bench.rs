@@ -80,6 +80,10 @@ impl Bench {
         self.name == "wal"
     }
 
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
     /// Another connection to the file, that knows nothing of keepwell.
     pub fn stranger(&self) -> rusqlite::Connection {
         let stranger = rusqlite::Connection::open(self.path()).unwrap();
