@@ -268,19 +268,30 @@ impl Store {
             }
             lease.connection().finish(cursor);
             drop(lease);
-            self.went_past(&wish, Bypass::Statement);
             if options.no_writer {
                 return Err(Error::new(Kind::NeedsWriter, "the statement writes; call again without asking for a reader only"));
             }
-            lease = match self.write(sql, params, Wants::Rows, options, op)? {
-                Written::Alone(lease) => lease,
-                Written::Done(Done::Rows(columns, mut batch)) => return Ok((receive(&columns, First::Fresh(&mut batch)), None)),
-                Written::Done(Done::Changes(_)) => unreachable!("rows were asked for"),
-            };
-            let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
-            return self.run_first(lease, cursor, params, options, op, None, receive);
+            return self.run_on_the_writer(sql, params, options, op, receive).inspect(|_| self.count_write(&wish));
         }
         self.run_on_the_only_one(lease, sql, params, options, op, wish, receive)
+    }
+
+    /// Runs one statement that writes.
+    fn run_on_the_writer<R>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        options: &QueryOptions<'_>,
+        op: &Op<'_>,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
+    ) -> Result<(R, Option<Rest>)> {
+        let mut lease = match self.write(sql, params, Wants::Rows, options, op)? {
+            Written::Alone(lease) => lease,
+            Written::Done(Done::Rows(columns, mut batch)) => return Ok((receive(&columns, First::Fresh(&mut batch)), None)),
+            Written::Done(Done::Changes(_)) => unreachable!("rows were asked for"),
+        };
+        let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
+        self.run_first(lease, cursor, params, options, op, None, receive)
     }
 
     #[inline]
@@ -303,7 +314,7 @@ impl Store {
             Some(wish) => {
                 let plan = connection.plan(cursor)?.clone();
                 let _leading = self.lead(&wish);
-                let whole = self.limit_of_the_kept(&plan, limit, options);
+                let whole = self.limit_of_the_kept(&wish, &plan, limit, options);
                 let fetch = exec::first_batch(connection, cursor, params, whole, op, batch)?;
                 self.grant(wish, &plan, connection.plan(cursor)?, batch, fetch);
                 fetch

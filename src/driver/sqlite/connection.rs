@@ -120,8 +120,7 @@ impl SqliteConnection {
         let error = self.failure_error(failure, &sql, op);
         if let Ok(entry) = self.statements.get(cursor) {
             if self.recorder.heard() {
-                self.raw.ledger().write(None);
-                heard_in_step(entry, &self.recorder, &self.shared);
+                heard_in_step(entry, &self.raw, &self.recorder, &self.shared);
             }
             entry.statement.reset(&self.raw);
             entry.running = false;
@@ -254,8 +253,7 @@ impl Connection for SqliteConnection {
         let end = raw.watched(op, |raw| loop {
             match entry.statement.step(raw) {
                 Step::Row if recorder.heard() => {
-                    raw.ledger().write(None);
-                    heard_in_step(entry, recorder, shared);
+                    heard_in_step(entry, raw, recorder, shared);
                     if batch.rows() == 0 {
                         columns = entry.plan.columns.len();
                         batch.reset(columns);
@@ -276,15 +274,14 @@ impl Connection for SqliteConnection {
         match end {
             Step::Row => Ok(Fetch::More),
             Step::Done(_) => {
-                entry.statement.reset(raw);
-                entry.running = false;
                 if recorder.heard() {
-                    raw.ledger().write(None);
-                    heard_in_step(entry, recorder, shared);
+                    heard_in_step(entry, raw, recorder, shared);
                     if batch.rows() == 0 {
                         batch.reset(entry.plan.columns.len());
                     }
                 }
+                entry.statement.reset(raw);
+                entry.running = false;
                 Ok(Fetch::Done)
             }
             Step::Failed(code, _) => Err(self.step_error(cursor, code, op)),
@@ -404,10 +401,9 @@ impl Connection for SqliteConnection {
         Ok(())
     }
 
-    fn mark(&mut self) -> Result<Mark> {
-        let mut batch = Batch::new(1);
-        let version = kinds::ask(&mut self.version, &self.raw, None, &mut batch)?;
-        Ok([self.id, version.unwrap_or(-1) as u64, 0, 0, 0, 0])
+    fn mark(&mut self) -> Option<Mark> {
+        let version = kinds::ask(&mut self.version, &self.raw, None, &mut Batch::new(1)).ok()??;
+        Some([self.id, version as u64, 0, 0, 0, 0])
     }
 
     #[inline]

@@ -200,6 +200,11 @@ impl Raw {
         unsafe { ffi::sqlite3_get_autocommit(self.db.as_ptr()) != 0 }
     }
 
+    /// Whether a transaction is open that holds the write lock of the main database.
+    pub fn is_writing(&self) -> bool {
+        is_writing(self.db.as_ptr())
+    }
+
     /// Tells the clock of what has just ended.
     #[inline]
     fn settle(&self, end: End) -> Receipt {
@@ -333,6 +338,12 @@ unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
     let Some(op) = op else { return 0 };
     let stops = watch.abort.load(Ordering::Relaxed) || (op.is_watched() && watch.must_stop(op));
     (stops && !watch.is_over()) as c_int
+}
+
+/// `db` is the handle of a [`Raw`] that lives.
+fn is_writing(db: *mut ffi::sqlite3) -> bool {
+    // SAFETY: the caller's promise; the name ends with a NUL.
+    unsafe { ffi::sqlite3_txn_state(db, c"main".as_ptr()) == ffi::SQLITE_TXN_WRITE }
 }
 
 /// A prepared statement. Must not outlive its connection: [`super::statements`] holds it beside the connection and drops it first.

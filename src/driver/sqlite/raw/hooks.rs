@@ -6,15 +6,13 @@ use std::ffi::{c_char, c_int, c_void, CStr};
 
 use rusqlite::ffi;
 
-use super::Watch;
+use super::{is_writing, Watch};
 
 /// SQLite calls this before a commit becomes visible, also before one that then fails or has nothing to write; 0 lets it go on.
 pub unsafe extern "C" fn on_commit(context: *mut c_void) -> c_int {
     // SAFETY: as in `on_busy`.
     let watch = unsafe { &*context.cast::<Watch>() };
-    // SAFETY: the handle that this hook is installed on, whose callback this is; the name ends with a NUL.
-    let writing = unsafe { ffi::sqlite3_txn_state(watch.db, c"main".as_ptr()) } == ffi::SQLITE_TXN_WRITE;
-    if writing {
+    if is_writing(watch.db) {
         watch.ledger.announce();
     }
     0
