@@ -215,8 +215,9 @@ pub trait Connection: Send {
     /// Called before the reads of one lease: makes sure that they see every commit that was done before this call.
     fn enter(&mut self) -> Result<()>;
 
-    /// The database's mark as this connection sees it: it moves with commits of others, not with its own.
-    fn mark(&mut self) -> Result<Mark>;
+    /// The database's mark as this connection sees it: it moves with commits of others, not with its own. `None` when it can not be read
+    /// just now; nobody is waited for.
+    fn mark(&mut self) -> Option<Mark>;
 
     /// Called when a lease ends: finishes statements, rolls back what was left open, and says whether there was anything.
     fn leave(&mut self) -> Result<Leave>;

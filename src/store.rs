@@ -39,13 +39,15 @@ use crate::value::Params;
 use crate::warnings::Warnings;
 
 pub use self::cached::Caching;
-use self::cached::{Looked, Wish};
+pub(crate) use self::cached::Shortcut;
+use self::cached::Wish;
 use self::write::Written;
 
 pub use self::health::Health;
 pub(crate) use self::run::Failure;
 pub use self::scope::Scope;
 pub use self::together::Write;
+pub(crate) use crate::cache::Key;
 pub use crate::cache::{Bypass, CacheStats};
 pub use crate::member::{Done, Wants};
 
@@ -266,43 +268,30 @@ impl Store {
             }
             lease.connection().finish(cursor);
             drop(lease);
-            self.went_past(&wish, Bypass::Statement);
             if options.no_writer {
                 return Err(Error::new(Kind::NeedsWriter, "the statement writes; call again without asking for a reader only"));
             }
-            lease = match self.write(sql, params, Wants::Rows, options, op)? {
-                Written::Alone(lease) => lease,
-                Written::Done(Done::Rows(columns, mut batch)) => return Ok((receive(&columns, First::Fresh(&mut batch)), None)),
-                Written::Done(Done::Changes(_)) => unreachable!("rows were asked for"),
-            };
-            let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
-            return self.run_first(lease, cursor, params, options, op, None, receive);
+            return self.run_on_the_writer(sql, params, options, op, receive).inspect(|_| self.count_write(&wish));
         }
         self.run_on_the_only_one(lease, sql, params, options, op, wish, receive)
     }
 
-    /// Runs one statement where readers have no connections of their own.
-    #[allow(clippy::too_many_arguments)]
-    fn run_on_the_only_one<R>(
+    /// Runs one statement that writes.
+    fn run_on_the_writer<R>(
         &self,
-        mut lease: Lease<&Pool>,
         sql: &str,
         params: Params<'_>,
         options: &QueryOptions<'_>,
         op: &Op<'_>,
-        wish: Option<Wish<'_>>,
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
-        let wish = match wish.map(|wish| self.look_on(&mut lease, wish)).transpose()?.flatten() {
-            Some(Looked::Hit(whole)) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
-            Some(Looked::Run(wish)) => Some(wish),
-            None => None,
+        let mut lease = match self.write(sql, params, Wants::Rows, options, op)? {
+            Written::Alone(lease) => lease,
+            Written::Done(Done::Rows(columns, mut batch)) => return Ok((receive(&columns, First::Fresh(&mut batch)), None)),
+            Written::Done(Done::Changes(_)) => unreachable!("rows were asked for"),
         };
-        if self.read_only(options) {
-            lease.connection().set_read_only(true)?;
-        }
         let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
-        self.run_first(lease, cursor, params, options, op, wish, receive)
+        self.run_first(lease, cursor, params, options, op, None, receive)
     }
 
     #[inline]
@@ -324,7 +313,8 @@ impl Store {
             None => exec::first_batch(connection, cursor, params, limit, op, batch)?,
             Some(wish) => {
                 let plan = connection.plan(cursor)?.clone();
-                let whole = self.limit_of_the_kept(&plan, limit, options);
+                let _leading = self.lead(&wish);
+                let whole = self.limit_of_the_kept(&wish, &plan, limit, options);
                 let fetch = exec::first_batch(connection, cursor, params, whole, op, batch)?;
                 self.grant(wish, &plan, connection.plan(cursor)?, batch, fetch);
                 fetch

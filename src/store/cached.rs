@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Store;
-use crate::cache::{Bypass, Cache, CacheStats, Found, Key};
+use crate::cache::{Bypass, Cache, CacheStats, Found, Key, Leading};
 use crate::cancel::Op;
-use crate::clock::{Ground, Moment};
-use crate::driver::{Fetch, Limit, Plan};
+use crate::clock::{Ground, Mark, Moment};
+use crate::driver::{Fetch, Limit, Permit, Plan};
 use crate::error::{Error, Kind, Result};
 use crate::options::{CacheUse, QueryOptions};
 use crate::pool::{Lease, Pool};
@@ -36,12 +36,21 @@ pub(super) struct Wanted {
 pub(super) struct Wish<'a> {
     key: &'a Key,
     wanted: Wanted,
-    /// When the look-up was; `None` before it, and where nothing can be kept.
-    moment: Option<Moment>,
+    /// When the look-up was, or why nothing is kept; `None` before it.
+    found: Option<std::result::Result<Moment, Bypass>>,
+}
+
+/// What the shortest way led to.
+pub(crate) enum Shortcut<R> {
+    Hit(R),
+    /// There is nothing: whoever runs the query need not look again.
+    Miss,
+    /// Nobody has looked, or what was found has to be taken the usual way.
+    Nothing,
 }
 
 /// What a look-up on the connection came to.
-pub(super) enum Looked<'a> {
+enum Looked<'a> {
     Hit(Arc<Whole>),
     Run(Wish<'a>),
 }
@@ -63,7 +72,7 @@ impl Store {
         Some(Wanted { refresh, ttl: options.cache_ttl.or(caching.ttl) })
     }
 
-    /// Counts a query inside a transaction or on a pinned connection, where the cache is neither read nor filled.
+    /// Counts a query that has succeeded inside a transaction or on a pinned connection, where the cache is neither read nor filled.
     #[inline]
     pub(super) fn count_bypass(&self, options: &QueryOptions<'_>) {
         if self.wanted(options).is_some() {
@@ -89,44 +98,77 @@ impl Store {
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
         let Some(cache) = &self.inner.cache else {
-            self.count(Bypass::Disabled);
-            return self.run_query(sql, params, options, op, None, receive);
+            let result = self.run_query(sql, params, options, op, None, receive);
+            return result.inspect(|_| self.count(Bypass::Disabled));
         };
         let key = Key::new(sql, params);
-        let mut wish = Wish { key: &key, wanted, moment: None };
+        let mut wish = Wish { key: &key, wanted, found: None };
         if !cache.needs_connection() {
-            match look(cache, &wish, None) {
+            let mut found = look(cache, &wish, None);
+            while matches!(found, Found::Miss(_)) && !wanted.refresh && cache.follow(key.bytes(), op)? {
+                found = look(cache, &wish, None);
+            }
+            wish.found = Some(match found {
                 Found::Hit(whole) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
-                Found::Miss(moment) => wish.moment = Some(moment),
-                Found::Bypass(bypass) => cache.count(bypass),
+                Found::Miss(moment) => Ok(moment),
+                Found::Bypass(bypass) => Err(bypass),
+                Found::Declined => unreachable!("a share in a result is always taken"),
                 Found::Closed => return Err(Error::new(Kind::Closed, format!("{}: the store is closed", self.database()))),
-            }
-            if wish.moment.is_none() {
-                return self.run_query(sql, params, options, op, None, receive);
-            }
+            });
         }
         self.run_query(sql, params, options, op, Some(wish), receive)
     }
 
+    /// Runs one statement where readers have no connections of their own.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn run_on_the_only_one<R>(
+        &self,
+        mut lease: Lease<&Pool>,
+        sql: &str,
+        params: Params<'_>,
+        options: &QueryOptions<'_>,
+        op: &Op<'_>,
+        wish: Option<Wish<'_>>,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
+    ) -> Result<(R, Option<Rest>)> {
+        let wish = match wish.and_then(|wish| self.look_on(&mut lease, wish)) {
+            Some(Looked::Hit(whole)) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
+            Some(Looked::Run(wish)) => Some(wish),
+            None => None,
+        };
+        if self.read_only(options) {
+            lease.connection().set_read_only(true)?;
+        }
+        let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
+        self.run_first(lease, cursor, params, options, op, wish, receive)
+    }
+
     /// The look-up where a mark takes a connection. `None`: run it and keep nothing.
-    pub(super) fn look_on<'w>(&self, lease: &mut Lease<&Pool>, wish: Wish<'w>) -> Result<Option<Looked<'w>>> {
-        let Some(cache) = &self.inner.cache else { return Ok(None) };
-        let mark = lease.connection().mark()?;
-        Ok(match look(cache, &wish, Some(mark)) {
-            Found::Hit(whole) => Some(Looked::Hit(whole)),
-            Found::Miss(moment) => Some(Looked::Run(Wish { moment: Some(moment), ..wish })),
-            Found::Bypass(bypass) => {
-                cache.count(bypass);
-                None
-            }
-            Found::Closed => None,
-        })
+    fn look_on<'w>(&self, lease: &mut Lease<&Pool>, wish: Wish<'w>) -> Option<Looked<'w>> {
+        let cache = self.inner.cache.as_ref()?;
+        let mark = lease.connection().mark();
+        let found = match look(cache, &wish, mark) {
+            Found::Hit(whole) => return Some(Looked::Hit(whole)),
+            Found::Miss(moment) => Ok(moment),
+            Found::Bypass(bypass) => Err(bypass),
+            Found::Declined | Found::Closed => return None,
+        };
+        Some(Looked::Run(Wish { found: Some(found), ..wish }))
+    }
+
+    /// Lets others who want the same result wait for it.
+    #[inline]
+    pub(super) fn lead<'a>(&'a self, wish: &Wish<'a>) -> Option<Leading<'a>> {
+        match wish.found {
+            Some(Ok(_)) => Some(self.inner.cache.as_ref()?.lead(wish.key.bytes())),
+            _ => None,
+        }
     }
 
     /// How much the first batch of a result may hold that is to be kept: all that would be.
-    pub(super) fn limit_of_the_kept(&self, plan: &Plan, limit: Limit, options: &QueryOptions<'_>) -> Limit {
+    pub(super) fn limit_of_the_kept(&self, wish: &Wish<'_>, plan: &Plan, limit: Limit, options: &QueryOptions<'_>) -> Limit {
         match &self.inner.cache {
-            Some(cache) if options.batch_rows == 0 && ground(plan).is_ok() => {
+            Some(cache) if options.batch_rows == 0 && matches!(wish.found, Some(Ok(_))) && ground(plan).is_ok() => {
                 let share = cache.share();
                 let rows = share / (CELL * plan.columns.len().max(1)) + 1;
                 Limit { rows: rows.max(limit.rows), bytes: share.max(limit.bytes) }
@@ -135,10 +177,14 @@ impl Store {
         }
     }
 
-    /// Keeps a result that has just been read, if it can be kept: `before` is what was known of the statement before it ran, `after` what is
-    /// known now.
+    /// Keeps a result that has just been read, if it can be kept, and counts the query: `before` is what was known of the statement before it
+    /// ran, `after` what is known now.
     pub(super) fn grant(&self, wish: Wish<'_>, before: &Arc<Plan>, after: &Arc<Plan>, batch: &Batch, fetch: Fetch) {
-        let (Some(cache), Some(moment)) = (&self.inner.cache, wish.moment) else { return };
+        let (Some(cache), Some(found)) = (&self.inner.cache, wish.found) else { return };
+        let moment = match found {
+            Ok(moment) => moment,
+            Err(bypass) => return cache.count(bypass),
+        };
         match ground(before) {
             Err(bypass) => cache.count(bypass),
             Ok(_) if !Arc::ptr_eq(before, after) => cache.count(Bypass::Schema),
@@ -150,11 +196,36 @@ impl Store {
         }
     }
 
-    /// Counts a query that went past the cache although nothing was in its way at look-up.
-    pub(super) fn went_past(&self, wish: &Option<Wish<'_>>, bypass: Bypass) {
-        if wish.as_ref().is_some_and(|wish| wish.moment.is_some()) {
-            self.count(bypass);
+    /// Counts a write that asked for the cache and has succeeded.
+    pub(super) fn count_write(&self, wish: &Option<Wish<'_>>) {
+        if wish.is_some() {
+            self.count(Bypass::Statement);
         }
+    }
+
+    /// Whether the shortest way may lead to a kept result.
+    #[inline]
+    pub(crate) fn may_hit(&self, options: &QueryOptions<'_>) -> bool {
+        let wanted = self.wanted(options).is_some_and(|wanted| !wanted.refresh);
+        wanted && self.inner.cache.as_ref().is_some_and(|cache| !cache.needs_connection())
+    }
+
+    /// The shortest way to a result that is kept: what a call that asks for no more than that can spare itself. `take` copies what it wants.
+    #[inline]
+    pub(crate) fn shortcut<R>(
+        &self,
+        options: &QueryOptions<'_>,
+        key: &Key,
+        take: impl FnOnce(&Arc<Whole>) -> Option<R>,
+    ) -> Result<Shortcut<R>> {
+        let (Some(wanted), Some(cache)) = (self.wanted(options), &self.inner.cache) else { return Ok(Shortcut::Nothing) };
+        self.inner.pool.check_process()?;
+        self.check_alone()?;
+        Ok(match cache.look(key.bytes(), wanted.ttl, None, take) {
+            Found::Hit(taken) => Shortcut::Hit(taken),
+            Found::Miss(_) if !cache.has_slow() => Shortcut::Miss,
+            Found::Miss(_) | Found::Declined | Found::Bypass(_) | Found::Closed => Shortcut::Nothing,
+        })
     }
 
     /// Forgets all results. Who holds one keeps it.
@@ -180,11 +251,11 @@ impl Store {
 }
 
 #[inline]
-fn look(cache: &Cache, wish: &Wish<'_>, mark: Option<crate::clock::Mark>) -> Found {
+fn look(cache: &Cache, wish: &Wish<'_>, mark: Option<Mark>) -> Found<Arc<Whole>> {
     if wish.wanted.refresh {
         cache.look_away(mark)
     } else {
-        cache.look(wish.key.bytes(), wish.wanted.ttl, mark)
+        cache.look(wish.key.bytes(), wish.wanted.ttl, mark, |whole| Some(whole.clone()))
     }
 }
 

@@ -72,9 +72,9 @@ impl Scope {
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
         let op = self.op(options)?;
-        self.store.count_bypass(options);
         let usage = self.usage(options);
         let (received, cursor) = self.session.query(sql, params, usage, &op, receive)?;
+        self.store.count_bypass(options);
         Ok((received, cursor.map(|cursor| Rest::new(self.session.clone(), cursor, usage.limit).within(self.bounds))))
     }
 

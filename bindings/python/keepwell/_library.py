@@ -290,6 +290,7 @@ def cache_stats(store: int) -> Dict[str, Any]:
     bypasses = {reason: getattr(found, f"bypass_{reason}") for reason in _BYPASSES}
     asked = found.hits + found.misses + sum(bypasses.values())
     return {
+        "enabled": bool(found.enabled),
         "hits": found.hits,
         "misses": found.misses,
         "bypasses": bypasses,

@@ -282,7 +282,7 @@ class Store(Target):
         return _library.stats(self._handle)
 
     def cache_stats(self) -> Dict[str, Any]:
-        """The cache of results in numbers. Each query that asked for it and succeeded is one of ``hits``, ``misses`` and ``bypasses``, which
+        """The cache of results in numbers, and whether it is ``enabled``. Each query that asked for it and succeeded is one of ``hits``, ``misses`` and ``bypasses``, which
         says how many there were by reason: ``disabled``, ``transaction`` (or a pinned connection), ``statement`` (no single SELECT),
         ``function`` (its result may depend on more than its arguments), ``table`` (its changes cannot be followed), ``under_way`` (a commit
         was becoming visible), ``schema`` (it changed meanwhile), ``size`` (too large, or read only in part).

@@ -136,6 +136,8 @@ def test_a_stream_comes_from_it(numbers: keepwell.Store) -> None:
             assert stream.from_cache is expected and stream.columns == ("i",)
             assert [i for (i,) in stream] == list(range(1000))
     assert numbers.query(sql, cache=True).from_cache
+    with numbers.with_options(cache=True).stream(sql, batch_rows=7) as stream:
+        assert stream.from_cache and len(list(stream)) == 1000
     with numbers.stream(sql) as stream:
         assert stream.from_cache is False
 
@@ -159,7 +161,7 @@ def test_the_configuration_says_who_uses_it(tmp_path: Path) -> None:
             assert not store.query("SELECT 2", cache=False).from_cache
             stats = store.cache_stats()
             assert stats["bypasses"]["disabled"] == (2 if enabled is False else 0)
-            assert (stats["max_entries"] == 0) == (enabled is False)
+            assert stats["enabled"] is (stats["max_entries"] > 0) is (enabled is not False)
 
 
 # --- which it does not ---
@@ -171,6 +173,7 @@ def test_a_transaction_reads_its_own_writes(numbers: keepwell.Store) -> None:
         tx.execute("UPDATE n SET t = 'mine'")
         rows = tx.query(ROWS, cache=True)
         assert not rows.from_cache and rows[0] == (0, "mine")
+        assert numbers.query(ROWS, cache=True).from_cache, "others see nothing of it"
         tx.rollback()
     assert numbers.query(ROWS, cache=True).from_cache
     with numbers.connection(read_only=True) as connection:
@@ -184,6 +187,7 @@ def test_what_goes_past_it_is_counted_by_reason(numbers: keepwell.Store) -> None
         ("SELECT datetime('now')", "function"),
         ("INSERT INTO n(t) VALUES ('x') RETURNING i", "statement"),
         ("PRAGMA user_version", "statement"),
+        ("SELECT * FROM pragma_table_list", "table"),
         ("SELECT zeroblob(8000000)", "size"),
     ):
         before = numbers.cache_stats()["bypasses"][reason]
@@ -215,9 +219,8 @@ def test_an_error_is_not_kept(numbers: keepwell.Store) -> None:
 
 def test_the_numbers_have_names(store: keepwell.Store) -> None:
     stats = store.cache_stats()
-    assert list(stats) == (
-        "hits misses bypasses invalidated expired evicted entries bytes max_entries max_bytes hit_ratio".split()
-    )
+    names = "enabled hits misses bypasses invalidated expired evicted entries bytes max_entries max_bytes hit_ratio"
+    assert list(stats) == names.split()
     assert list(stats["bypasses"]) == "disabled transaction statement function table under_way schema size".split()
     assert stats["hit_ratio"] == 0.0 and stats["max_entries"] == 1000
     for _ in range(4):
@@ -313,6 +316,21 @@ def test_copies_of_shared_rows_are_not_from_the_cache(numbers: keepwell.Store) -
         assert type(again[:]) is list
 
 
+def test_nobody_can_change_what_others_get(numbers: keepwell.Store) -> None:
+    class Greedy(list):  # type: ignore[type-arg]
+        def __eq__(self, other: object) -> bool:
+            if isinstance(other, list):
+                other.clear()
+            return True
+
+    rows = hit(numbers)
+    assert rows == Greedy()
+    for exposed in (rows.__reduce__()[1][1], rows[:], iter(rows).__reduce__()[1][0], getattr(rows, "_rows", None)):
+        if isinstance(exposed, list):
+            exposed.clear()
+    assert numbers.query(ROWS, cache=True) == EXPECTED
+
+
 def test_an_empty_result_is_shared_too(numbers: keepwell.Store) -> None:
     rows = hit(numbers, "SELECT i AS number FROM n WHERE i < 0")
     assert not rows and len(rows) == 0 and list(rows) == [] and rows[:] == [] and rows.columns == ("number",)
@@ -386,6 +404,23 @@ def test_hits_and_clears_take_no_memory(numbers: keepwell.Store) -> None:
     numbers.cache_clear()
     assert resident() - before < 8 << 20
     assert abs(sys.getrefcount(None) - none) < 1000
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_what_another_thread_clears_is_given_back(numbers: keepwell.Store) -> None:
+    size, rows = 100_000, 20
+
+    def rounds(count: int) -> None:
+        for number in range(count):
+            hit(numbers, f"SELECT i, zeroblob({size} + ?) FROM n LIMIT {rows}", (number,))
+            cleaner = threading.Thread(target=numbers.cache_clear)
+            cleaner.start()
+            cleaner.join()
+
+    rounds(10)
+    before = resident()
+    rounds(100)
+    assert resident() - before < 10 * size * rows, "a tenth of what went through"
 
 
 # --- threads ---

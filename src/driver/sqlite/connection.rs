@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use super::bind::bind;
+use super::control::{prepare_own, run, Control};
 use super::kinds::{self, Kinds};
 use super::ledger::Ledger;
 use super::plan::{heard_in_step, plan_of, prepare_error, several};
@@ -53,50 +54,6 @@ pub struct SqliteConnection {
     inserted_before: i64,
     raw: Raw,
     shared: Arc<Shared>,
-}
-
-/// The statements that begin and end transactions, prepared once.
-struct Control {
-    begin: Statement,
-    begin_immediate: Statement,
-    begin_exclusive: Statement,
-    commit: Statement,
-    rollback: Statement,
-}
-
-impl Control {
-    fn prepare(raw: &mut Raw) -> Result<Control> {
-        let mut one = |sql: &str| prepare_own(raw, sql);
-        Ok(Control {
-            begin: one("BEGIN")?,
-            begin_immediate: one("BEGIN IMMEDIATE")?,
-            begin_exclusive: one("BEGIN EXCLUSIVE")?,
-            commit: one("COMMIT")?,
-            rollback: one("ROLLBACK")?,
-        })
-    }
-}
-
-/// Prepares a statement of keepwell's own that is kept. The recorder has been told.
-pub fn prepare_own(raw: &mut Raw, sql: &str) -> Result<Statement> {
-    let (statement, _) = raw.prepare(sql, true).map_err(|failure| convert::error(failure, sql))?;
-    statement.ok_or_else(|| Error::new(Kind::Engine, format!("{sql}: no statement")))
-}
-
-/// Steps a statement that returns nothing.
-fn run(raw: &Raw, statement: &mut Statement) -> std::result::Result<Receipt, Failure> {
-    match statement.step(raw) {
-        Step::Failed(code, _) => {
-            let failure = raw.failure(code);
-            statement.reset(raw);
-            Err(failure)
-        }
-        Step::Done(receipt) => {
-            statement.reset(raw);
-            Ok(receipt)
-        }
-        Step::Row => Ok(statement.reset(raw)),
-    }
 }
 
 impl SqliteConnection {
@@ -163,8 +120,7 @@ impl SqliteConnection {
         let error = self.failure_error(failure, &sql, op);
         if let Ok(entry) = self.statements.get(cursor) {
             if self.recorder.heard() {
-                self.raw.ledger().write(None);
-                heard_in_step(entry, &self.recorder, &self.shared);
+                heard_in_step(entry, &self.raw, &self.recorder, &self.shared);
             }
             entry.statement.reset(&self.raw);
             entry.running = false;
@@ -297,8 +253,7 @@ impl Connection for SqliteConnection {
         let end = raw.watched(op, |raw| loop {
             match entry.statement.step(raw) {
                 Step::Row if recorder.heard() => {
-                    raw.ledger().write(None);
-                    heard_in_step(entry, recorder, shared);
+                    heard_in_step(entry, raw, recorder, shared);
                     if batch.rows() == 0 {
                         columns = entry.plan.columns.len();
                         batch.reset(columns);
@@ -319,15 +274,14 @@ impl Connection for SqliteConnection {
         match end {
             Step::Row => Ok(Fetch::More),
             Step::Done(_) => {
-                entry.statement.reset(raw);
-                entry.running = false;
                 if recorder.heard() {
-                    raw.ledger().write(None);
-                    heard_in_step(entry, recorder, shared);
+                    heard_in_step(entry, raw, recorder, shared);
                     if batch.rows() == 0 {
                         batch.reset(entry.plan.columns.len());
                     }
                 }
+                entry.statement.reset(raw);
+                entry.running = false;
                 Ok(Fetch::Done)
             }
             Step::Failed(code, _) => Err(self.step_error(cursor, code, op)),
@@ -447,10 +401,9 @@ impl Connection for SqliteConnection {
         Ok(())
     }
 
-    fn mark(&mut self) -> Result<Mark> {
-        let mut batch = Batch::new(1);
-        let version = kinds::ask(&mut self.version, &self.raw, None, &mut batch)?;
-        Ok([self.id, version.unwrap_or(-1) as u64, 0, 0, 0, 0])
+    fn mark(&mut self) -> Option<Mark> {
+        let version = kinds::ask(&mut self.version, &self.raw, None, &mut Batch::new(1)).ok()??;
+        Some([self.id, version as u64, 0, 0, 0, 0])
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::connection::prepare_own;
+use super::control::prepare_own;
 use super::convert;
 use super::raw::{Raw, Statement, Step};
 use super::watch::Recorder;
@@ -33,7 +33,8 @@ pub struct Kinds {
     version: Statement,
     table: Statement,
     module: Statement,
-    known_at: i64,
+    /// The version of the schema that `known` is of; `None`: look again.
+    known_at: Option<i64>,
     known: HashMap<Box<str>, Sort>,
     batch: Batch,
 }
@@ -51,7 +52,7 @@ impl Kinds {
             version: one("PRAGMA main.schema_version")?,
             table: one("SELECT type = 'view' OR rootpage > 0 FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view') LIMIT 1")?,
             module: one("SELECT 1 FROM pragma_module_list WHERE name = ?1 COLLATE NOCASE LIMIT 1")?,
-            known_at: -1,
+            known_at: None,
             known: HashMap::new(),
             batch: Batch::default(),
         })
@@ -70,10 +71,11 @@ impl Kinds {
     /// `None` when the schema could not be read.
     fn resolve(&mut self, raw: &Raw, footprint: &Footprint) -> Option<(Option<Tables>, Tables)> {
         let version = ask(&mut self.version, raw, None, &mut self.batch).ok()??;
-        if version != self.known_at {
+        if self.known_at != Some(version) {
             self.known.clear();
-            self.known_at = version;
         }
+        // A version that is not committed may be rolled back, and come again with something else.
+        self.known_at = (!raw.is_writing()).then_some(version);
         let mut reads = Some(Tables::default());
         for (names, mentioned) in [(&footprint.reads, false), (&footprint.mentions, true)] {
             let Tables::Some(names) = names else { return Some((None, Tables::All)) };

@@ -91,7 +91,7 @@ impl Ledger {
 
     /// To be called after whatever may have ended a transaction.
     #[inline]
-    pub fn settle(&self, end: End, is_over: impl FnOnce() -> bool) -> Receipt {
+    pub fn settle(&self, end: End, is_over: impl Fn() -> bool) -> Receipt {
         match &self.account {
             None => Receipt::of_a_reader(),
             Some(account) if account.announced.get().is_none() && !account.is_pending.get() && end == End::Early => account.clock.nothing(),
@@ -101,11 +101,14 @@ impl Ledger {
 }
 
 impl Account {
-    fn settle(&self, end: End, is_over: impl FnOnce() -> bool) -> Receipt {
+    fn settle(&self, end: End, is_over: impl Fn() -> bool) -> Receipt {
         let logged = self.logged.take().filter(|_| end == End::Done && !self.stray.get());
         let announced = self.announced.take();
-        // What fails or is reset has its call of the log's hook still before it, if it has committed.
-        self.stray.set(end == End::Early && (announced.is_some() || self.stray.get()));
+        // What fails or is reset has its call of the log's hook still before it, if it has committed: with the next end outside a transaction.
+        self.stray.set(match end {
+            End::Early => announced.is_some() || self.stray.get(),
+            End::Done => self.stray.get() && !is_over(),
+        });
         if announced.is_none() && !self.is_pending.get() {
             return self.clock.nothing();
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use once_cell::race::OnceBox;
 
 use super::connection::Shared;
-use super::raw::{Failure, Statement};
+use super::raw::{Failure, Raw, Statement};
 use super::statements::Entry;
 use super::watch::Recorder;
 use super::{brief, convert};
@@ -26,9 +26,13 @@ pub fn prepare_error(failure: Failure, refused: Option<String>, sql: &str) -> Er
 }
 
 /// Reads a statement's plan again where SQLite has prepared it anew inside step, which it does before the first row. Other statements
-/// that are prepared inside step (of virtual tables, VACUUM) are none of its business.
+/// that are prepared inside step (of virtual tables, VACUUM) are none of its business, but what a write has changed is not known any more.
+/// To be asked before the statement is reset, so that this ends with its transaction.
 #[cold]
-pub fn heard_in_step(entry: &mut Entry, recorder: &Recorder, shared: &Shared) {
+pub fn heard_in_step(entry: &mut Entry, raw: &Raw, recorder: &Recorder, shared: &Shared) {
+    if !entry.plan.footprint.read_only {
+        raw.ledger().write(None);
+    }
     let anew = entry.statement.prepared_anew();
     if anew == entry.anew {
         return recorder.ignore();

@@ -199,7 +199,9 @@ impl Notes {
 
     fn pragma(&mut self, name: &str, value: Option<&str>) -> Option<String> {
         let name = name.to_ascii_lowercase();
-        (self.pragma, self.impure) = (true, true);
+        // Inside a SELECT it is that of a virtual table which is being connected.
+        self.pragma |= !self.select;
+        self.impure |= !self.select;
         if is_data_pragma(&name, value.is_some()) || keeps_wal(&name, value) {
             return None;
         }
@@ -328,6 +330,8 @@ fn is_pure(name: &str) -> bool {
         "log2",
         "lower",
         "ltrim",
+        // Of a search index, whose results rest on every commit.
+        "match",
         "max",
         "median",
         "min",
