@@ -214,7 +214,9 @@ impl SqliteConnection {
         }
     }
 
-    /// Finds out what the statement rests on and moves, where that is not known and somebody asks for it.
+    /// Finds out what the statement rests on and moves, where that is not known and somebody asks for it: when it has been prepared, or, where
+    /// SQLite did that once more as it ran, after its end. Later than its snapshot is soon enough: a schema that changed in between has moved
+    /// everything since the moment of the look-up.
     fn find_bearings(&mut self, plan: &Plan) {
         if let (Some(kinds), Some(clock), None) = (&mut self.kinds, &self.shared.clock, plan.bearings.get()) {
             if let Some(bearings) = kinds.bearings(&self.raw, &self.recorder, clock, &plan.footprint) {
@@ -325,6 +327,10 @@ impl Connection for SqliteConnection {
                 }
                 entry.statement.reset(raw);
                 entry.running = false;
+                if self.kinds.is_some() && entry.plan.bearings.get().is_none() {
+                    let plan = entry.plan.clone();
+                    self.find_bearings(&plan);
+                }
                 Ok(Fetch::Done)
             }
             Step::Failed(code, _) => Err(self.step_error(cursor, code, op)),
