@@ -4,19 +4,26 @@
 //! One lock covers the entries and the look at the clock. Entries leave when they no longer hold (noticed at look-up), when they are too old,
 //! and, least recently used first, when there are too many or they are too large together.
 
+mod flights;
 mod key;
+#[cfg(all(test, loom))]
+mod models;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use lru::LruCache;
 
+use self::flights::Flights;
+pub use self::flights::Leading;
 pub use self::key::Key;
+use crate::cancel::Op;
 use crate::clock::{Clock, Ground, Look, Mark, Marks, Moment};
 use crate::coarse;
+use crate::error::Result;
 use crate::metrics::cell::Counter;
 use crate::rows::Whole;
-use crate::sync::Mutex;
+use crate::sync::checked::Mutex;
 
 /// How much is kept, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -99,8 +106,10 @@ impl CacheStats {
 }
 
 /// What a look-up found.
-pub enum Found {
-    Hit(Arc<Whole>),
+pub enum Found<R> {
+    Hit(R),
+    /// There is a hit, but who asked does not want it this way.
+    Declined,
     /// Run the query; what it gives can be kept as of this moment.
     Miss(Moment),
     /// Run the query and keep nothing.
@@ -117,6 +126,8 @@ struct Entry {
     /// The millisecond at which it is too old, in the words of who kept it.
     dies: u64,
     cost: usize,
+    /// The number of the use with which it was last put in front.
+    used: u64,
 }
 
 /// The results kept of one store.
@@ -126,6 +137,7 @@ pub struct Cache {
     needs_connection: bool,
     kept: Mutex<Kept>,
     bypasses: [Counter; 8],
+    flights: Flights,
 }
 
 struct Kept {
@@ -155,7 +167,24 @@ impl Cache {
             expired: 0,
             evicted: 0,
         };
-        Cache { clock, limits, needs_connection, kept: Mutex::new(kept), bypasses: Default::default() }
+        Cache { clock, limits, needs_connection, kept: Mutex::new(kept), bypasses: Default::default(), flights: Flights::default() }
+    }
+
+    /// To be called when a query that missed has its connection, and kept until its result is.
+    #[inline]
+    pub fn lead<'a>(&'a self, key: &'a [u8]) -> Leading<'a> {
+        self.flights.lead(key)
+    }
+
+    /// Waits, as long as `op` allows, for another thread that runs the same query just now. Says whether it is worth looking once more.
+    #[inline]
+    pub fn follow(&self, key: &[u8], op: &Op<'_>) -> Result<bool> {
+        self.flights.follow(key, op)
+    }
+
+    /// Whether there are queries that it may be worth waiting for.
+    pub fn has_slow(&self) -> bool {
+        self.flights.has_slow()
     }
 
     /// The most bytes of one result.
@@ -165,21 +194,26 @@ impl Cache {
 
     /// Looks a result up that is no older than `ttl` (`None`: than who kept it said). To be asked before the connection is that a miss is run
     /// on, or with the mark that this connection shows, before it is read from.
+    ///
+    /// `take` sees a result that holds while nobody else can look anything up; it should be short.
     #[inline]
-    pub fn look(&self, key: &[u8], ttl: Option<Duration>, mark: Option<Mark>) -> Found {
+    pub fn look<R>(&self, key: &[u8], ttl: Option<Duration>, mark: Option<Mark>, take: impl FnOnce(&Arc<Whole>) -> Option<R>) -> Found<R> {
         let mut kept = self.kept.lock();
         let moment = match kept.moment(&self.clock, mark) {
             Ok(moment) => moment,
-            Err(found) => return found,
+            Err(None) => return Found::Closed,
+            Err(Some(bypass)) => return Found::Bypass(bypass),
         };
-        let Some(entry) = kept.entries.get(key) else { return Found::Miss(moment) };
+        let Some(entry) = kept.entries.peek(key) else { return Found::Miss(moment) };
         let holds = entry.ground.holds_since(entry.since);
         // Who keeps a result without a bound does not pay for the time.
         let now = if entry.dies == NEVER && ttl.is_none() { 0 } else { coarse::millis() };
         if holds && now < entry.dies && ttl.is_none_or(|ttl| now.saturating_sub(entry.born) < in_millis(ttl)) {
-            let whole = entry.whole.clone();
+            let Some(taken) = take(&entry.whole) else { return Found::Declined };
+            let used = entry.used;
             kept.hits += 1;
-            return Found::Hit(whole);
+            kept.use_again(key, used);
+            return Found::Hit(taken);
         }
         if holds && now < entry.dies {
             // Too old for this call alone.
@@ -194,8 +228,12 @@ impl Cache {
     }
 
     /// The moment alone, for a query whose result is to be replaced.
-    pub fn look_away(&self, mark: Option<Mark>) -> Found {
-        self.kept.lock().moment(&self.clock, mark).map_or_else(|found| found, Found::Miss)
+    pub fn look_away<R>(&self, mark: Option<Mark>) -> Found<R> {
+        match self.kept.lock().moment(&self.clock, mark) {
+            Ok(moment) => Found::Miss(moment),
+            Err(None) => Found::Closed,
+            Err(Some(bypass)) => Found::Bypass(bypass),
+        }
     }
 
     /// Whether a look-up needs the mark of the connection that a miss is run on.
@@ -212,9 +250,10 @@ impl Cache {
         }
         let born = coarse::millis();
         let dies = ttl.or(self.limits.ttl).map_or(NEVER, |ttl| born.saturating_add(in_millis(ttl)));
-        let entry = Entry { whole, ground: ground.clone(), since, born, dies, cost };
+        let mut entry = Entry { whole, ground: ground.clone(), since, born, dies, cost, used: 0 };
         let mut gone = Vec::new();
         let mut kept = self.kept.lock();
+        entry.used = kept.hits + kept.misses;
         kept.misses += 1;
         if kept.closed {
             return;
@@ -294,10 +333,23 @@ impl Cache {
 }
 
 impl Kept {
+    /// Puts an entry in front, unless that was done so lately that it can hardly have fallen behind: the neighbours in the list are memory
+    /// that nothing else of a hit touches.
     #[inline]
-    fn moment(&self, clock: &Clock, mark: Option<Mark>) -> Result<Moment, Found> {
+    fn use_again(&mut self, key: &[u8], used: u64) {
+        let now = self.hits + self.misses;
+        if now - used > self.entries.len() as u64 / 4 {
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.used = now;
+            }
+        }
+    }
+
+    /// The moment, or why there is none; `None`: the store is closed.
+    #[inline]
+    fn moment(&self, clock: &Clock, mark: Option<Mark>) -> std::result::Result<Moment, Option<Bypass>> {
         if self.closed {
-            return Err(Found::Closed);
+            return Err(None);
         }
         let look = match &self.marks {
             Some(marks) => clock.look(|| marks.mark()),
@@ -305,7 +357,7 @@ impl Kept {
         };
         match look {
             Look::At(moment) => Ok(moment),
-            Look::UnderWay => Err(Found::Bypass(Bypass::UnderWay)),
+            Look::UnderWay => Err(Some(Bypass::UnderWay)),
         }
     }
 }

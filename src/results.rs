@@ -21,8 +21,10 @@ pub struct Rows {
     rest: Option<Rest>,
 }
 
-/// Where the rest of a result is.
-pub struct Rest {
+/// Where the rest of a result is. One address: most results have none, and are handed on through many frames.
+pub struct Rest(Box<Open>);
+
+struct Open {
     session: Arc<Session>,
     cursor: Cursor,
     limit: Limit,
@@ -31,32 +33,33 @@ pub struct Rest {
 
 impl Rest {
     pub fn new(session: Arc<Session>, cursor: Cursor, limit: Limit) -> Self {
-        Rest { session, cursor, limit, bounds: Bounds::default() }
+        Rest(Box::new(Open { session, cursor, limit, bounds: Bounds::default() }))
     }
 
     /// The same, of a transaction that has bounds: they hold for each fetch too.
     pub fn within(mut self, bounds: Bounds) -> Self {
-        self.bounds = bounds;
+        self.0.bounds = bounds;
         self
     }
 
     fn fetch(&self, op: &Op<'_>, batch: &mut Batch) -> Result<Fetch> {
-        if self.bounds.is_some() {
-            self.session.fetch(self.cursor, &op.within(&self.bounds), batch, self.limit)
+        let Open { session, cursor, limit, bounds } = &*self.0;
+        if bounds.is_some() {
+            session.fetch(*cursor, &op.within(bounds), batch, *limit)
         } else {
-            self.session.fetch(self.cursor, op, batch, self.limit)
+            session.fetch(*cursor, op, batch, *limit)
         }
     }
 
     /// The columns of the result.
     pub fn columns(&self) -> Result<Arc<Columns>> {
-        self.session.columns(self.cursor)
+        self.0.session.columns(self.0.cursor)
     }
 }
 
 impl Drop for Rest {
     fn drop(&mut self) {
-        self.session.finish(self.cursor);
+        self.0.session.finish(self.0.cursor);
     }
 }
 

@@ -39,13 +39,15 @@ use crate::value::Params;
 use crate::warnings::Warnings;
 
 pub use self::cached::Caching;
-use self::cached::{Looked, Wish};
+pub(crate) use self::cached::Shortcut;
+use self::cached::Wish;
 use self::write::Written;
 
 pub use self::health::Health;
 pub(crate) use self::run::Failure;
 pub use self::scope::Scope;
 pub use self::together::Write;
+pub(crate) use crate::cache::Key;
 pub use crate::cache::{Bypass, CacheStats};
 pub use crate::member::{Done, Wants};
 
@@ -292,30 +294,6 @@ impl Store {
         self.run_first(lease, cursor, params, options, op, None, receive)
     }
 
-    /// Runs one statement where readers have no connections of their own.
-    #[allow(clippy::too_many_arguments)]
-    fn run_on_the_only_one<R>(
-        &self,
-        mut lease: Lease<&Pool>,
-        sql: &str,
-        params: Params<'_>,
-        options: &QueryOptions<'_>,
-        op: &Op<'_>,
-        wish: Option<Wish<'_>>,
-        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
-    ) -> Result<(R, Option<Rest>)> {
-        let wish = match wish.and_then(|wish| self.look_on(&mut lease, wish)) {
-            Some(Looked::Hit(whole)) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
-            Some(Looked::Run(wish)) => Some(wish),
-            None => None,
-        };
-        if self.read_only(options) {
-            lease.connection().set_read_only(true)?;
-        }
-        let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
-        self.run_first(lease, cursor, params, options, op, wish, receive)
-    }
-
     #[inline]
     #[allow(clippy::too_many_arguments)]
     fn run_first<R>(
@@ -334,6 +312,7 @@ impl Store {
         let fetch = match wish {
             None => exec::first_batch(connection, cursor, params, limit, op, batch)?,
             Some(wish) => {
+                let _leading = self.lead(&wish);
                 let whole = self.limit_of_the_kept(&wish, connection.plan(cursor)?, limit, options);
                 let fetch = exec::first_batch(connection, cursor, params, whole, op, batch)?;
                 self.grant(wish, connection.plan(cursor)?, batch, fetch);

@@ -31,7 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sentry", &["bell", "config", "driver", "error", "warnings"]),
     ("caretaker", &["sync", "bell", "pool", "sentry"]),
     ("tx", &["cancel", "driver", "error"]),
-    ("cache", &["clock", "coarse", "metrics", "rows", "sync", "value"]),
+    ("cache", &["cancel", "clock", "coarse", "error", "metrics", "rows", "sync", "tables", "value"]),
     ("exec", &["cancel", "driver", "error", "rows", "value"]),
     ("group", &["cancel", "driver", "error", "exec", "member", "pool"]),
     ("session", &["sync", "cancel", "driver", "error", "exec", "pool", "process", "rows", "tx", "value"]),

@@ -203,6 +203,7 @@ static void reads(void) {
     if (wanted("c.scan_memory")) measure_memory(t.kept);
     if (wanted("c.overhead")) overheads(&t);
     if (wanted("c.overhead.threads")) two_threads(&t, second);
+    if (wanted("c.cached")) measure_cache(floor_path, t.floor);
     raw_close(second);
     raw_close(t.floor);
     ours_close(t.plain);

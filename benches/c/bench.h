@@ -179,6 +179,14 @@ uint64_t ours_column_count(void *self, long from, long count);
 uint64_t ours_insert(void *self, long from, long count);
 uint64_t ours_insert_many(void *self, long from, long count);
 
+/* The same reads with the cache of results. */
+uint64_t ours_cached_point(void *self, long from, long count);
+uint64_t ours_cached_rows100(void *self, long from, long count);
+kw_cache_stats ours_cache_stats(kw_store store);
+
+/* Measures the cache: hits, misses, mixtures, two threads, and what its bookkeeping costs a writer. */
+void measure_cache(const char *floor_path, raw *floor);
+
 /* Rows of one call of execute_many. */
 #define MATRIX_ROWS 1000
 

@@ -65,6 +65,12 @@ static inline uint64_t digest_rows(const kw_cell *cells, uint32_t rows) {
 
 static inline kw_cell integer(int64_t value) { return (kw_cell){.value = {.integer = value}, .type = KW_INTEGER}; }
 
+/* Who is asked, and with which options. */
+typedef struct asked {
+    kw_target target;
+    const kw_options *options;
+} asked;
+
 /* Memory of the caller's that rows are copied into. */
 typedef union room {
     kw_cell cells[1];
@@ -72,9 +78,9 @@ typedef union room {
 } room;
 
 /* Runs a query whose rows fit into `space`, and gives their number. */
-static inline uint32_t query_into(kw_target target, const char *sql, size_t length, const kw_cell *params, size_t count, room *space, kw_error *err) {
+static inline uint32_t query_into(const asked *of, const char *sql, size_t length, const kw_cell *params, size_t count, room *space, kw_error *err) {
     kw_fetch fetch = KW_FETCH_INIT;
-    check(kw_query_into(target, sql, length, params, count, NULL, space, sizeof *space, &fetch, err), err, sql);
+    check(kw_query_into(of->target, sql, length, params, count, of->options, space, sizeof *space, &fetch, err), err, sql);
     if (fetch.more != 0) fail("%s: its rows did not fit", sql);
     return fetch.rows;
 }
@@ -92,17 +98,19 @@ static inline uint64_t query_batches(kw_target target, const char *sql, size_t l
     return sum;
 }
 
-static uint64_t points(kw_target target, long from, long count) {
+static uint64_t points_of(const asked *of, long from, long count) {
     kw_error err = KW_ERROR_INIT;
     room space;
     uint64_t sum = 0;
     for (long i = from; i < from + count; i++) {
         kw_cell key = integer(key_of(i));
-        if (query_into(target, POINT, sizeof POINT - 1, &key, 1, &space, &err) != 1) fail("key %lld is missing", (long long)key_of(i));
+        if (query_into(of, POINT, sizeof POINT - 1, &key, 1, &space, &err) != 1) fail("key %lld is missing", (long long)key_of(i));
         sum += digest(space.cells);
     }
     return sum;
 }
+
+static uint64_t points(kw_target target, long from, long count) { return points_of(&(asked){target, NULL}, from, count); }
 
 uint64_t ours_point(void *self, long from, long count) { return points(*(kw_store *)self, from, count); }
 
@@ -128,18 +136,20 @@ static uint64_t in_transaction(void *self, uint64_t (*inside)(kw_target, long, l
 
 uint64_t ours_point_tx(void *self, long from, long count) { return in_transaction(self, points, from, count); }
 
-uint64_t ours_rows100(void *self, long from, long count) {
+static uint64_t hundreds_of(const asked *of, long from, long count) {
     kw_error err = KW_ERROR_INIT;
     room space;
     uint64_t sum = 0;
     for (long i = from; i < from + count; i++) {
         int64_t first = key_of(i);
         kw_cell range[] = {integer(first), integer(first + 99)};
-        uint32_t rows = query_into(*(kw_store *)self, RANGE, sizeof RANGE - 1, range, 2, &space, &err);
+        uint32_t rows = query_into(of, RANGE, sizeof RANGE - 1, range, 2, &space, &err);
         sum += digest_rows(space.cells, rows);
     }
     return sum;
 }
+
+uint64_t ours_rows100(void *self, long from, long count) { return hundreds_of(&(asked){*(kw_store *)self, NULL}, from, count); }
 
 uint64_t ours_rows100_rows(void *self, long from, long count) {
     kw_error err = KW_ERROR_INIT;
@@ -160,12 +170,13 @@ uint64_t ours_scan(void *self, long from, long count) {
 }
 
 static uint64_t trivials(kw_target target, long from, long count) {
+    asked of = {target, NULL};
     kw_error err = KW_ERROR_INIT;
     room space;
     uint64_t sum = 0;
     for (long i = from; i < from + count; i++) {
         kw_cell value = integer(i);
-        query_into(target, TRIVIAL, sizeof TRIVIAL - 1, &value, 1, &space, &err);
+        query_into(&of, TRIVIAL, sizeof TRIVIAL - 1, &value, 1, &space, &err);
         sum += (uint64_t)space.cells[0].value.integer;
     }
     return sum;
@@ -187,6 +198,21 @@ uint64_t ours_column_count(void *self, long from, long count) {
     }
     kw_rows_close(rows);
     return sum;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- cached -- */
+
+static const kw_options cached = {.struct_size = sizeof(kw_options), .cache = KW_CACHE_USE};
+
+uint64_t ours_cached_point(void *self, long from, long count) { return points_of(&(asked){*(kw_store *)self, &cached}, from, count); }
+
+uint64_t ours_cached_rows100(void *self, long from, long count) { return hundreds_of(&(asked){*(kw_store *)self, &cached}, from, count); }
+
+kw_cache_stats ours_cache_stats(kw_store store) {
+    kw_error err = KW_ERROR_INIT;
+    kw_cache_stats stats = KW_CACHE_STATS_INIT;
+    check(kw_store_cache_stats(store, &stats, &err), &err, "cache stats");
+    return stats;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- writing -- */

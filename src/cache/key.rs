@@ -1,46 +1,81 @@
 //! What a result is found by: the exact text and the exact values.
 
-use smallvec::SmallVec;
-
 use crate::value::{Params, ValueRef};
 
 /// The bytes of one query: equal ones mean the same text and the same parameters, each with its type (1, 1.0, '1' and x'31' differ).
-pub struct Key(SmallVec<[u8; 256]>);
+pub struct Key {
+    /// A short key is in place.
+    few: [u8; FEW],
+    many: Vec<u8>,
+    length: usize,
+}
+
+const FEW: usize = 192;
+/// What a tag and a number take.
+const HEAD: usize = 9;
 
 impl Key {
     #[inline]
     pub fn new(sql: &str, params: Params<'_>) -> Key {
-        let mut bytes = SmallVec::new();
-        push(&mut bytes, params.names().map_or(0, |_| 1), sql.as_bytes());
-        params.values().iter().for_each(|value| match *value {
-            ValueRef::Null => bytes.push(0),
-            ValueRef::Integer(i) => number(&mut bytes, 1, i as u64),
-            // Its bits: NaNs and the two zeros are told apart.
-            ValueRef::Real(f) => number(&mut bytes, 2, f.to_bits()),
-            ValueRef::Text(text) => push(&mut bytes, 3, text),
-            ValueRef::Blob(blob) => push(&mut bytes, 4, blob),
-        });
-        params.names().into_iter().flatten().for_each(|name| push(&mut bytes, 5, name.as_bytes()));
-        Key(bytes)
+        Key::of(sql.as_bytes(), params.values().iter().copied(), params.names())
+    }
+
+    /// The same from parts that are not together yet.
+    #[inline]
+    pub fn of<'a>(sql: &[u8], values: impl Iterator<Item = ValueRef<'a>> + Clone, names: Option<&[&str]>) -> Key {
+        let mut key = Key { few: [0; FEW], many: Vec::new(), length: 0 };
+        let length = length(sql, values.clone(), names);
+        if length > FEW {
+            key.many = vec![0; length];
+        }
+        key.length = length;
+        let mut rest = if length > FEW { &mut key.many[..] } else { &mut key.few[..] };
+        rest = bytes(rest, names.map_or(0, |_| 1), sql);
+        for value in values {
+            rest = match value {
+                ValueRef::Null => number(rest, 2, 0),
+                ValueRef::Integer(i) => number(rest, 3, i as u64),
+                // Its bits: the two zeros are told apart.
+                ValueRef::Real(f) => number(rest, 4, f.to_bits()),
+                ValueRef::Text(text) => bytes(rest, 5, text),
+                ValueRef::Blob(blob) => bytes(rest, 6, blob),
+            };
+        }
+        for name in names.into_iter().flatten() {
+            rest = bytes(rest, 7, name.as_bytes());
+        }
+        key
     }
 
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        let all = if self.length > FEW { &self.many[..] } else { &self.few[..] };
+        &all[..self.length]
     }
+}
+
+#[inline]
+fn length<'a>(sql: &[u8], values: impl Iterator<Item = ValueRef<'a>>, names: Option<&[&str]>) -> usize {
+    let values: usize = values.map(|value| HEAD + value.as_bytes().map_or(0, <[u8]>::len)).sum();
+    let names: usize = names.into_iter().flatten().map(|name| HEAD + name.len()).sum();
+    HEAD + sql.len() + values + names
 }
 
 /// A tag, the length, and the bytes: no two sequences of such parts are alike.
 #[inline]
-fn push(key: &mut SmallVec<[u8; 256]>, tag: u8, bytes: &[u8]) {
-    number(key, tag, bytes.len() as u64);
-    key.extend_from_slice(bytes);
+fn bytes<'a>(key: &'a mut [u8], tag: u8, bytes: &[u8]) -> &'a mut [u8] {
+    let rest = number(key, tag, bytes.len() as u64);
+    let (place, rest) = rest.split_at_mut(bytes.len());
+    place.copy_from_slice(bytes);
+    rest
 }
 
 #[inline]
-fn number(key: &mut SmallVec<[u8; 256]>, tag: u8, number: u64) {
-    key.push(tag);
-    key.extend_from_slice(&number.to_ne_bytes());
+fn number(key: &mut [u8], tag: u8, number: u64) -> &mut [u8] {
+    let (head, rest) = key.split_at_mut(HEAD);
+    head[0] = tag;
+    head[1..].copy_from_slice(&number.to_ne_bytes());
+    rest
 }
 
 #[cfg(test)]

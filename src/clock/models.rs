@@ -102,7 +102,13 @@ fn two_readers_and_a_commit_of_ones_own() {
         let threads: Vec<_> = (0..2)
             .map(|n| {
                 let world = world.clone();
-                thread::spawn(move || if n == 0 { world.own_commit(2) } else { drop(world.query()) })
+                thread::spawn(move || {
+                    if n == 0 {
+                        world.own_commit(2);
+                    } else {
+                        world.query();
+                    }
+                })
             })
             .collect();
         world.query();
@@ -119,20 +125,15 @@ fn a_commit_of_somebody_else_right_after_ones_own_is_not_taken_for_it() {
         let world = world();
         let other = {
             let world = world.clone();
-            // Waits for the write lock: it commits once the own commit is visible.
             thread::spawn(move || {
-                if world.database.read() == 2 {
+                // Waits for the write lock: it commits once the own commit is visible.
+                if world.query() == 2 {
                     world.database.commit(3);
                 }
             })
         };
-        let reader = {
-            let world = world.clone();
-            thread::spawn(move || drop(world.query()))
-        };
         world.own_commit(2);
         other.join().unwrap();
-        reader.join().unwrap();
         assert_eq!(world.query(), world.database.read());
     });
 }

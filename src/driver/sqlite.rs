@@ -2,6 +2,7 @@
 
 mod bind;
 mod connection;
+mod control;
 mod convert;
 mod fork;
 mod kinds;

@@ -45,7 +45,9 @@ impl Call {
         Ok(Call::from_raw(raw))
     }
 
-    fn from_raw(raw: kw_options) -> Call {
+    /// The options of a caller's struct that has been read.
+    #[inline]
+    pub fn from_raw(raw: kw_options) -> Call {
         Call { raw, tick: raw.tick.map(|function| Tick { function, context: raw.tick_context }) }
     }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::call::Call;
+use super::fill::{Filled, Space};
 use super::guard::{guard, report};
 use super::handle;
 use super::query::{optional, sql_of, write_result};
-use super::rows::{Filled, Space};
 use super::text::{null, read, Lent, Out, Values};
 use super::types::*;
 use crate::error::{Error, Kind, Result};

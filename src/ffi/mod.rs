@@ -9,6 +9,7 @@
 
 pub mod types;
 
+mod fill;
 mod guard;
 mod handle;
 mod text;
@@ -23,6 +24,7 @@ mod python;
 mod query;
 mod rows;
 mod run;
+mod shortcut;
 mod statement;
 mod store;
 mod target;

@@ -3,16 +3,18 @@
 use std::ffi::{c_char, c_void};
 
 use super::call::Call;
+use super::fill::{Filled, Space};
 use super::guard::guard;
-use super::rows::{Filled, Reader};
+use super::rows::Reader;
+use super::shortcut::{self, Asked};
 use super::target::{on_target, On};
-use super::text::{give, text, Lent, Out, Values};
+use super::text::{give, read, text, Lent, Out, Values};
 use super::types::*;
 use crate::driver::Changes;
 use crate::error::{Error, Kind, Result};
 use crate::exec::Matrix;
 use crate::options::QueryOptions;
-use crate::store::Statement;
+use crate::store::{Shortcut, Statement};
 use crate::value::{Params, ValueRef};
 
 /// One request, read from the arguments that all functions of this page share.
@@ -126,11 +128,21 @@ pub unsafe extern "C" fn kw_query_into(
     err: *mut kw_error,
 ) -> kw_status {
     guard(err, || {
-        let request = Request { target, sql, sql_len, params, count: param_count, options, names: param_count };
         // SAFETY: the caller keeps the promises of the header.
         unsafe {
             let out = Out::new(out, "out")?;
-            let space = super::rows::Space::new(buffer, buffer_size)?;
+            let space = Space::new(buffer, buffer_size)?;
+            let mut given = read(options, "options")?.unwrap_or_else(|| std::mem::zeroed::<kw_options>());
+            match shortcut::hit(&Asked { target, sql, sql_len, params, count: param_count }, &given, space)? {
+                Shortcut::Hit(fetch) => {
+                    out.write(fetch);
+                    return Ok(KW_OK);
+                }
+                Shortcut::Miss => given.cache = KW_CACHE_REFRESH,
+                Shortcut::Nothing => {}
+            }
+            given.struct_size = size_of::<kw_options>() as u32;
+            let request = Request { target, sql, sql_len, params, count: param_count, options: &given, names: param_count };
             let fetch = request.run(|on, sql, params, options, call| {
                 let with_names = call.has(KW_OPTION_COLUMN_NAMES);
                 let (filled, rest) =

@@ -230,7 +230,7 @@ const MOST_PARAMETERS: usize = 1 << 28;
 /// # Safety
 /// As [`Values::read`].
 #[inline]
-unsafe fn value<'a>(cell: &kw_cell, first: *const kw_cell, index: usize) -> Result<ValueRef<'a>> {
+pub unsafe fn value<'a>(cell: &kw_cell, first: *const kw_cell, index: usize) -> Result<ValueRef<'a>> {
     // SAFETY: the type says which member of the union was written; the caller promises the bytes.
     unsafe {
         Ok(match cell.r#type {

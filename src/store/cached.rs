@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Store;
-use crate::cache::{Bypass, Cache, CacheStats, Found, Key};
+use crate::cache::{Bypass, Cache, CacheStats, Found, Key, Leading};
 use crate::cancel::Op;
-use crate::clock::{Ground, Moment};
-use crate::driver::{Fetch, Limit, Plan};
+use crate::clock::{Ground, Mark, Moment};
+use crate::driver::{Fetch, Limit, Permit, Plan};
 use crate::error::{Error, Kind, Result};
 use crate::options::{CacheUse, QueryOptions};
 use crate::pool::{Lease, Pool};
@@ -40,8 +40,17 @@ pub(super) struct Wish<'a> {
     found: Option<std::result::Result<Moment, Bypass>>,
 }
 
+/// What the shortest way led to.
+pub(crate) enum Shortcut<R> {
+    Hit(R),
+    /// There is nothing: whoever runs the query need not look again.
+    Miss,
+    /// Nobody has looked, or what was found has to be taken the usual way.
+    Nothing,
+}
+
 /// What a look-up on the connection came to.
-pub(super) enum Looked<'a> {
+enum Looked<'a> {
     Hit(Arc<Whole>),
     Run(Wish<'a>),
 }
@@ -95,27 +104,65 @@ impl Store {
         let key = Key::new(sql, params);
         let mut wish = Wish { key: &key, wanted, found: None };
         if !cache.needs_connection() {
-            wish.found = Some(match look(cache, &wish, None) {
+            let mut found = look(cache, &wish, None);
+            while matches!(found, Found::Miss(_)) && !wanted.refresh && cache.follow(key.bytes(), op)? {
+                found = look(cache, &wish, None);
+            }
+            wish.found = Some(match found {
                 Found::Hit(whole) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
                 Found::Miss(moment) => Ok(moment),
                 Found::Bypass(bypass) => Err(bypass),
+                Found::Declined => unreachable!("a share in a result is always taken"),
                 Found::Closed => return Err(Error::new(Kind::Closed, format!("{}: the store is closed", self.database()))),
             });
         }
         self.run_query(sql, params, options, op, Some(wish), receive)
     }
 
+    /// Runs one statement where readers have no connections of their own.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn run_on_the_only_one<R>(
+        &self,
+        mut lease: Lease<&Pool>,
+        sql: &str,
+        params: Params<'_>,
+        options: &QueryOptions<'_>,
+        op: &Op<'_>,
+        wish: Option<Wish<'_>>,
+        receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
+    ) -> Result<(R, Option<Rest>)> {
+        let wish = match wish.and_then(|wish| self.look_on(&mut lease, wish)) {
+            Some(Looked::Hit(whole)) => return Ok((receive(&whole.columns, First::Kept(&whole)), None)),
+            Some(Looked::Run(wish)) => Some(wish),
+            None => None,
+        };
+        if self.read_only(options) {
+            lease.connection().set_read_only(true)?;
+        }
+        let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
+        self.run_first(lease, cursor, params, options, op, wish, receive)
+    }
+
     /// The look-up where a mark takes a connection. `None`: run it and keep nothing.
-    pub(super) fn look_on<'w>(&self, lease: &mut Lease<&Pool>, wish: Wish<'w>) -> Option<Looked<'w>> {
+    fn look_on<'w>(&self, lease: &mut Lease<&Pool>, wish: Wish<'w>) -> Option<Looked<'w>> {
         let cache = self.inner.cache.as_ref()?;
         let mark = lease.connection().mark();
         let found = match look(cache, &wish, mark) {
             Found::Hit(whole) => return Some(Looked::Hit(whole)),
             Found::Miss(moment) => Ok(moment),
             Found::Bypass(bypass) => Err(bypass),
-            Found::Closed => return None,
+            Found::Declined | Found::Closed => return None,
         };
         Some(Looked::Run(Wish { found: Some(found), ..wish }))
+    }
+
+    /// Lets others who want the same result wait for it.
+    #[inline]
+    pub(super) fn lead<'a>(&'a self, wish: &Wish<'a>) -> Option<Leading<'a>> {
+        match wish.found {
+            Some(Ok(_)) => Some(self.inner.cache.as_ref()?.lead(wish.key.bytes())),
+            _ => None,
+        }
     }
 
     /// How much the first batch of a result may hold that is to be kept: all that would be.
@@ -151,6 +198,31 @@ impl Store {
         }
     }
 
+    /// Whether the shortest way may lead to a kept result.
+    #[inline]
+    pub(crate) fn may_hit(&self, options: &QueryOptions<'_>) -> bool {
+        let wanted = self.wanted(options).is_some_and(|wanted| !wanted.refresh);
+        wanted && self.inner.cache.as_ref().is_some_and(|cache| !cache.needs_connection())
+    }
+
+    /// The shortest way to a result that is kept: what a call that asks for no more than that can spare itself. `take` copies what it wants.
+    #[inline]
+    pub(crate) fn shortcut<R>(
+        &self,
+        options: &QueryOptions<'_>,
+        key: &Key,
+        take: impl FnOnce(&Arc<Whole>) -> Option<R>,
+    ) -> Result<Shortcut<R>> {
+        let (Some(wanted), Some(cache)) = (self.wanted(options), &self.inner.cache) else { return Ok(Shortcut::Nothing) };
+        self.inner.pool.check_process()?;
+        self.check_alone()?;
+        Ok(match cache.look(key.bytes(), wanted.ttl, None, take) {
+            Found::Hit(taken) => Shortcut::Hit(taken),
+            Found::Miss(_) if !cache.has_slow() => Shortcut::Miss,
+            Found::Miss(_) | Found::Declined | Found::Bypass(_) | Found::Closed => Shortcut::Nothing,
+        })
+    }
+
     /// Forgets all results. Who holds one keeps it.
     pub fn cache_clear(&self) {
         if let Some(cache) = &self.inner.cache {
@@ -174,11 +246,11 @@ impl Store {
 }
 
 #[inline]
-fn look(cache: &Cache, wish: &Wish<'_>, mark: Option<crate::clock::Mark>) -> Found {
+fn look(cache: &Cache, wish: &Wish<'_>, mark: Option<Mark>) -> Found<Arc<Whole>> {
     if wish.wanted.refresh {
         cache.look_away(mark)
     } else {
-        cache.look(wish.key.bytes(), wish.wanted.ttl, mark)
+        cache.look(wish.key.bytes(), wish.wanted.ttl, mark, |whole| Some(whole.clone()))
     }
 }
 

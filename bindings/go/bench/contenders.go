@@ -19,6 +19,8 @@ type contender interface {
 	points(n int)
 	pointsTx(n int)
 	hundreds(n int)
+	cachedPoints(n int)
+	cachedHundreds(n int)
 	structs(n int)
 	scan(n int)
 	inserts(n int)
@@ -94,6 +96,12 @@ const hotKeys = 5_000
 func (k *keys) next() int64 {
 	*k = *k*6364136223846793005 + 1442695040888963407
 	return int64(*count)/2 + int64(uint64(*k>>33)%hotKeys)
+}
+
+// few is one of a hundred ids, which are asked for again and again.
+func (k *keys) few() int64 {
+	k.next()
+	return int64(*count)/2 + int64(uint64(*k>>33)%100)
 }
 
 // record is a row of the base table.

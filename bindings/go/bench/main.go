@@ -88,6 +88,8 @@ func workloads() []workload {
 		{"go.point_tx", 4_000, 61, 0.18, contender.pointsTx},
 		{"go.rows100", 200, 61, 0.22, contender.hundreds},
 		{"go.structs100", 200, 31, 0, contender.structs},
+		{"go.cached_point", 4_000, 61, 0, contender.cachedPoints},
+		{"go.cached_rows100", 200, 61, 0, contender.cachedHundreds},
 		{"go.scan", 1, 9, 0.20, contender.scan},
 		{"go.autocommit", 200, 41, 0, contender.inserts},
 		{"go.execute_many", 10_000, 31, 0.40, contender.insertMany},

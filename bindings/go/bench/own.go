@@ -16,11 +16,19 @@ func (o *own) version() (version string) {
 	return version
 }
 
-func (o *own) points(n int) {
+func (o *own) points(n int)       { o.pointsBy(n, o.store, o.keys.next) }
+func (o *own) cachedPoints(n int) { o.pointsBy(n, o.cached(), o.keys.few) }
+
+func (o *own) pointsBy(n int, store *keepwell.Store, key func() int64) {
 	var r record
 	for range n {
-		check(o.store.QueryRow(background, pointSQL, o.keys.next()).Scan(&r.ID, &r.A, &r.R, &r.S, &r.T, &r.N))
+		check(store.QueryRow(background, pointSQL, key()).Scan(&r.ID, &r.A, &r.R, &r.S, &r.T, &r.N))
 	}
+}
+
+// cached is the store whose queries use the cache of results.
+func (o *own) cached() *keepwell.Store {
+	return o.store.With(keepwell.Cache(keepwell.CacheUse, 0))
 }
 
 func (o *own) pointsTx(n int) {
@@ -33,9 +41,12 @@ func (o *own) pointsTx(n int) {
 	}))
 }
 
-func (o *own) hundreds(n int) {
+func (o *own) hundreds(n int)       { o.hundredsBy(n, o.store, o.keys.next) }
+func (o *own) cachedHundreds(n int) { o.hundredsBy(n, o.cached(), o.keys.few) }
+
+func (o *own) hundredsBy(n int, store *keepwell.Store, key func() int64) {
 	for range n {
-		rows, err := o.store.Query(background, rangeSQL, o.keys.next())
+		rows, err := store.Query(background, rangeSQL, key())
 		check(err)
 		drain(rows, 100)
 	}

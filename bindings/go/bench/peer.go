@@ -32,10 +32,13 @@ func (p *peer) version() (version string) {
 	return version
 }
 
-func (p *peer) points(n int) {
+func (p *peer) points(n int)       { p.pointsBy(n, p.keys.next) }
+func (p *peer) cachedPoints(n int) { p.pointsBy(n, p.keys.few) }
+
+func (p *peer) pointsBy(n int, key func() int64) {
 	var r record
 	for range n {
-		check(p.point.QueryRowContext(background, p.keys.next()).Scan(&r.ID, &r.A, &r.R, &r.S, &r.T, &r.N))
+		check(p.point.QueryRowContext(background, key()).Scan(&r.ID, &r.A, &r.R, &r.S, &r.T, &r.N))
 	}
 }
 
@@ -50,9 +53,12 @@ func (p *peer) pointsTx(n int) {
 	check(tx.Commit())
 }
 
-func (p *peer) hundreds(n int) {
+func (p *peer) hundreds(n int)       { p.hundredsBy(n, p.keys.next) }
+func (p *peer) cachedHundreds(n int) { p.hundredsBy(n, p.keys.few) }
+
+func (p *peer) hundredsBy(n int, key func() int64) {
 	for range n {
-		rows, err := p.hundred.QueryContext(background, p.keys.next())
+		rows, err := p.hundred.QueryContext(background, key())
 		check(err)
 		drain(rows, 100)
 	}

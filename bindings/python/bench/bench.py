@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -29,6 +30,13 @@ TARGETS = {
     "native": {"point": 0.30, "point_tx": 0.45, "rows100": 0.50, "scan": 0.55, "autocommit": 0.90, "execute_many": 0.40},
     "portable": {"point": 0.50, "point_tx": 0.90, "rows100": 0.62, "scan": 0.65, "autocommit": None, "execute_many": None},
 }
+#: The cache of results: everything is found there, 99 %, half, nothing; and two threads at once.
+CACHED = {
+    "native": dict.fromkeys("cached_point cached_rows100_99 cached_rows100_50 cached_rows100_0 cached_threads".split()) | {"cached_rows100": 0.03},
+    "portable": {"cached_point": None, "cached_rows100": None},
+}
+for _road, _cached in CACHED.items():
+    TARGETS[_road].update(_cached)
 POINT = "SELECT id, n, r, s, l, o FROM t WHERE id = ?"
 RANGE = "SELECT id, n, r, s, l, o FROM t WHERE id >= ? LIMIT 100"
 SCAN = "SELECT id, n, r, s, l, o FROM t"
@@ -63,7 +71,7 @@ class Keepwell:
     """Our side."""
 
     def __init__(self, path: Path) -> None:
-        self.store = keepwell.open({"datasource": str(path), "sqlite.synchronous": "normal"})
+        self.store = keepwell.open({"datasource": str(path), "sqlite.synchronous": "normal", "cache.size": 1000})
 
     def point(self, keys: List[int]) -> Work:
         query = self.store.query
@@ -92,12 +100,51 @@ class Keepwell:
         rows = [(key, key / 3, "a text") for key in keys]
         return lambda: self.store.execute_many(INSERT, rows)
 
+    def cached_point(self, keys: List[int]) -> Work:
+        query = self.store.query
+        return lambda: [query(POINT, (key,), cache=True)[0] for key in keys]
+
+    def cached_rows100(self, keys: List[int]) -> Work:
+        query = self.store.query
+        return lambda: [len(query(RANGE, (key,), cache=True)) for key in keys]
+
+    def mixed(self, keys: List[int], every: int) -> Work:
+        """One query in ``every`` is run and kept, as one is that finds nothing."""
+        query = self.store.query
+        wishes: List[Tuple[int, Any]] = [(key, True if i % every else "refresh") for i, key in enumerate(keys)]
+        return lambda: [len(query(RANGE, (key,), cache=wish)) for key, wish in wishes]
+
+    def cached_rows100_99(self, keys: List[int]) -> Work:
+        return self.mixed(keys, 100)
+
+    def cached_rows100_50(self, keys: List[int]) -> Work:
+        return self.mixed(keys, 2)
+
+    def cached_rows100_0(self, keys: List[int]) -> Work:
+        return self.mixed(keys, 1)
+
+    def cached_threads(self, keys: List[int]) -> Work:
+        return in_two_threads(self.cached_rows100(keys), self.cached_rows100(keys))
+
+
+def in_two_threads(first: Work, second: Work) -> Work:
+    """Both at once."""
+
+    def work() -> None:
+        other = threading.Thread(target=second)
+        other.start()
+        first()
+        other.join()
+
+    return work
+
 
 class Dbapi:
     """The standard library's side, with the cheapest calls it has."""
 
     def __init__(self, path: Path) -> None:
-        self.connection: Any = sqlite3.connect(path, isolation_level=None)
+        self.path = path
+        self.connection: Any = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.settle()
 
     def settle(self) -> None:
@@ -140,6 +187,19 @@ class Dbapi:
 
         return work
 
+    def cached_point(self, keys: List[int]) -> Work:
+        return self.point(keys)
+
+    def cached_rows100(self, keys: List[int]) -> Work:
+        return self.rows100(keys)
+
+    cached_rows100_99 = cached_rows100_50 = cached_rows100_0 = cached_rows100
+
+    def cached_threads(self, keys: List[int]) -> Work:
+        """Each thread has a connection of its own, as the module asks for."""
+        second = type(self)(self.path)
+        return in_two_threads(self.rows100(keys), second.rows100(keys))
+
 
 class Apsw(Dbapi):
     """apsw's side."""
@@ -147,6 +207,7 @@ class Apsw(Dbapi):
     def __init__(self, path: Path) -> None:
         import apsw
 
+        self.path = path
         self.connection = apsw.Connection(str(path))
         self.settle()
 
@@ -159,11 +220,13 @@ def timed(work: Work) -> float:
 
 def measure(name: str, sides: Dict[str, Any], rows: int, quick: bool) -> Dict[str, float]:
     """The median nanoseconds per operation (per row for scan and execute_many) of each side."""
-    count = {"scan": 1, "execute_many": 20_000, "autocommit": 300, "rows100": 300}.get(name, 2_000)
+    count = {"scan": 1, "execute_many": 20_000, "autocommit": 300}.get(name, 300 if "rows100" in name or name == "cached_threads" else 2_000)
     rounds = {"scan": 5}.get(name, 21) if quick else {"scan": 11}.get(name, 61)
     # The keys of point reads lie within 10,000 rows, which every side's page cache holds: what is measured is the way, not the disk.
     first = rows // 2
-    keys = [random.randrange(first, first + 10_000) for _ in range(count)]
+    # What the cache is asked for is asked for again and again.
+    among = 100 if name.startswith("cached") else 10_000
+    keys = [random.randrange(first, first + among) for _ in range(count)]
     works = {side: getattr(it, name)(keys) for side, it in sides.items()}
     units = rows if name == "scan" else count
     found: Dict[str, List[float]] = {side: [] for side in works}

@@ -54,6 +54,11 @@ _TOTALS = (
 ).split()
 _Stats = _struct("kw_stats", **dict.fromkeys(_COUNTS, _u32), **dict.fromkeys(_TOTALS, _u64))
 
+_BYPASSES = "disabled transaction statement function table under_way schema size".split()
+_CACHE = "hits misses".split() + [f"bypass_{reason}" for reason in _BYPASSES]
+_CACHE += "invalidated expired evicted entries bytes max_entries max_bytes".split()
+_CacheStats = _struct("kw_cache_stats", enabled=_u32, **dict.fromkeys(_CACHE, _u64))
+
 _out, _err, _options, _result = map(ctypes.POINTER, (_u64, _Error, _Options, _Result))
 
 _ENDS = "kw_config_free kw_statement_close kw_rows_close kw_conn_release kw_target_free kw_cancel_trigger kw_cancel_reset kw_cancel_free"
@@ -66,6 +71,8 @@ _FUNCTIONS: Dict[str, List[Any]] = {
     "kw_config_set": [_u64, _text, _size, _text, _size, _err],
     "kw_open": [_u64, _out, _err],
     "kw_store_close": [_u64, _i64, _err],
+    "kw_store_cache_stats": [_u64, ctypes.POINTER(_CacheStats), _err],
+    "kw_store_cache_clear": [_u64, _err],
     "kw_store_stats": [_u64, ctypes.POINTER(_Stats), _err],
     "kw_store_config": [_u64, _text, _size, _pointer, _size, ctypes.POINTER(_size), _err],
     "kw_store_warning_count": [_u64, ctypes.POINTER(_u32), _err],
@@ -274,6 +281,24 @@ def stats(store: int) -> Dict[str, int]:
     return {name: getattr(found, name) for name in _COUNTS + _TOTALS}
 
 
+def cache_stats(store: int) -> Dict[str, Any]:
+    """The numbers of a store's cache of results."""
+    found, error = _CacheStats(struct_size=ctypes.sizeof(_CacheStats)), _new_error()
+    _done(_library.kw_store_cache_stats(store, found, error), error)
+    numbers: Dict[str, Any] = {"enabled": bool(found.enabled)}
+    numbers.update((name, getattr(found, name)) for name in _CACHE if not name.startswith("bypass_"))
+    numbers["bypasses"] = {reason: getattr(found, f"bypass_{reason}") for reason in _BYPASSES}
+    asked = found.hits + found.misses + sum(numbers["bypasses"].values())
+    numbers["hit_ratio"] = found.hits / asked if asked else 0.0
+    return numbers
+
+
+def cache_clear(store: int) -> None:
+    """Forgets all results of a store's cache."""
+    error = _new_error()
+    _done(_library.kw_store_cache_clear(store, error), error)
+
+
 def health(store: int, timeout_us: int) -> Tuple[bool, bool, str]:
     """Whether a store can read and write, and why not."""
     found, error = _Health(struct_size=ctypes.sizeof(_Health)), _new_error()
@@ -348,10 +373,11 @@ def acquire(store: int, timeout_us: int, flags: int, cancel: int, owner: Any) ->
     _done(_library.kw_conn_acquire(store, _new_options(timeout_us, flags, cancel), owner, error), error)
 
 
-def derive(target: int, timeout_us: int, flags: int, cancel: int, cache: int) -> int:
+def derive(target: int, timeout_us: int, flags: int, cancel: int, cache: int, cache_ttl_ms: int) -> int:
     """The target with default options attached."""
     derived, error = _u64(), _new_error()
-    options = _Options(struct_size=ctypes.sizeof(_Options), flags=flags, timeout_us=timeout_us, cancel=cancel, cache=cache)
+    options = _Options(struct_size=ctypes.sizeof(_Options), flags=flags, timeout_us=timeout_us, cancel=cancel)
+    options.cache, options.cache_ttl_ms = cache, cache_ttl_ms
     _done(_library.kw_target_derive(target, options, derived, error), error)
     return derived.value
 

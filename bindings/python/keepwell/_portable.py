@@ -22,7 +22,12 @@ _QUERY, _EXECUTE, _EXECUTE_MANY, _OPEN, _NEXT, _LEFT = range(6)
 _REFUSED, _BAD_TEXT, _INTERRUPTED, _LEFT_FOR_YOU = -1, -2, -3, -4
 _READ_ONLY, _CONFIRMED = 1, 1 << 16
 _ROOM = 1 << 17
-_CACHE = {None: 0, True: 1, False: 2, "refresh": 3}
+_CACHE = ((None, 0), (True, 1), (False, 2))
+_CACHE_USE, _CACHE_REFRESH = 1, 3
+
+#: What a query wants of the cache of results: as configured, use it, leave it alone, ``"refresh"`` it, or use what is no older than so
+#: many seconds.
+CacheUse = Union[None, bool, float, str]
 
 _call = _library.call
 dumps: Any = marshal.dumps
@@ -43,15 +48,16 @@ class Result(NamedTuple):
 class Rows(Sequence[Row]):
     """A finished result: a sequence of rows, each a tuple. It holds no connection."""
 
-    __slots__ = ("_rows", "columns")
+    __slots__ = ("_rows", "columns", "from_cache")
 
     #: The names of the columns, in order.
     columns: Tuple[str, ...]
-    #: Whether no statement was run for this result.
-    from_cache: bool = False
+    #: Whether no statement was run for this result: it was kept from an earlier query and still holds.
+    from_cache: bool
 
     def __init__(self, columns: Iterable[str], rows: Iterable[Row]) -> None:
         self.columns = tuple(columns)
+        self.from_cache = False
         self._rows = rows if type(rows) is list else list(rows)
 
     def __len__(self) -> int:
@@ -102,14 +108,18 @@ class Target:
         *,
         timeout: Optional[float] = None,
         read_only: bool = False,
-        cache: Union[None, bool, str] = None,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Rows:
         """Runs one statement and returns its rows.
 
         ``params`` is a sequence for ``?`` or a mapping for ``:name``. ``timeout`` is in seconds and covers waiting and running;
-        ``None`` is the store's default, ``math.inf`` none. With ``read_only`` the engine refuses every write. ``cache`` is accepted
-        and takes effect when the result cache lands. ``cancel`` ends the call from another thread.
+        ``None`` is the store's default, ``math.inf`` none. With ``read_only`` the engine refuses every write. ``cancel`` ends the call
+        from another thread.
+
+        With ``cache=True`` the result is taken from the store's cache if it holds, else the query is run and its result kept. It is
+        never stale, whoever wrote. A number means the same for results no older than so many seconds; ``"refresh"`` runs the query and
+        replaces what is kept; ``False`` leaves the cache alone; ``None`` is as configured (``cache.enabled``). See ``rows.from_cache``.
         """
         # The usual case in this one frame: it is the road's most frequent path.
         if timeout is None and cancel is None and cache is None and not read_only and type(params) is tuple:
@@ -123,7 +133,7 @@ class Target:
                 status = _REFUSED
             if status:
                 block = _retry(status, block, _QUERY, self._handle, _command(sql), params, None, ())
-            slot, columns, _, rows, more = loads(block.view)
+            slot, columns, cached, rows, more = loads(block.view)
             if columns is None:
                 columns = block.names[slot]
             else:
@@ -132,10 +142,11 @@ class Target:
                 _fetch_all(block, more, rows)
             _give_back(block)
         else:
-            rows, columns = self._rows_of(sql, params, timeout, read_only, cache, cancel)
+            rows, columns, cached = self._rows_of(sql, params, timeout, read_only, cache, cancel)
         result = _new(Rows)
         result.columns = columns
         result._rows = rows
+        result.from_cache = cached != 0
         return result
 
     def query_one(
@@ -145,11 +156,11 @@ class Target:
         *,
         timeout: Optional[float] = None,
         read_only: bool = False,
-        cache: Union[None, bool, str] = None,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Optional[Row]:
         """Runs one statement and returns its first row, or ``None``. See :meth:`query`."""
-        rows, _ = self._rows_of(sql, params, timeout, read_only, cache, cancel)
+        rows, _, _ = self._rows_of(sql, params, timeout, read_only, cache, cancel)
         return rows[0] if rows else None
 
     def query_value(
@@ -159,11 +170,11 @@ class Target:
         *,
         timeout: Optional[float] = None,
         read_only: bool = False,
-        cache: Union[None, bool, str] = None,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Any:
         """Runs one statement and returns the first value of its first row, or ``None``. See :meth:`query`."""
-        rows, _ = self._rows_of(sql, params, timeout, read_only, cache, cancel)
+        rows, _, _ = self._rows_of(sql, params, timeout, read_only, cache, cancel)
         return rows[0][0] if rows and rows[0] else None
 
     def execute(
@@ -173,7 +184,7 @@ class Target:
         *,
         timeout: Optional[float] = None,
         read_only: bool = False,
-        cache: Union[None, bool, str] = None,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Result:
         """Runs one statement for its effect. On a store it is durable, to the degree configured, when this returns."""
@@ -208,20 +219,21 @@ class Target:
         params: Optional[Parameters],
         timeout: Optional[float],
         read_only: bool,
-        cache: Union[None, bool, str],
+        cache: CacheUse,
         cancel: Optional[CancelToken],
-    ) -> Tuple[List[Row], Tuple[str, ...]]:
+    ) -> Tuple[List[Row], Tuple[str, ...], int]:
+        """The rows, the names of the columns, and whether they are from the cache."""
         plain = timeout is None and cancel is None and cache is None and not read_only
         block = _run(_QUERY, self._handle, sql, params, () if plain else _options(timeout, read_only, cache, cancel))
-        slot, names, _, rows, more = loads(block.view)
+        slot, names, cached, rows, more = loads(block.view)
         names = _names(block, slot, names)
         if more:
             _fetch_all(block, more, rows)
         _give_back(block)
-        return rows, names
+        return rows, names, cached
 
 
-_NO_OPTIONS = (0, 0, 0, 0)
+_NO_OPTIONS = (0, 0, 0, 0, 0)
 
 
 def _fetch_all(block: _library.Block, handle: int, rows: List[Row]) -> None:
@@ -353,7 +365,7 @@ def microseconds(timeout: Optional[float]) -> int:
 
 
 def _options(timeout: Optional[float], read_only: bool, cache: Any, cancel: Optional[CancelToken]) -> Tuple[int, ...]:
-    return (microseconds(timeout), _READ_ONLY if read_only else 0, token_handle(cancel), cache_number(cache))
+    return (microseconds(timeout), _READ_ONLY if read_only else 0, token_handle(cancel), *cache_numbers(cache))
 
 
 def token_handle(cancel: Optional[CancelToken]) -> int:
@@ -365,9 +377,14 @@ def token_handle(cancel: Optional[CancelToken]) -> int:
     return cancel._handle
 
 
-def cache_number(cache: Union[None, bool, str]) -> int:
-    """The number of ``KW_CACHE_…``."""
-    for value, number in _CACHE.items():
-        if cache is value or (isinstance(cache, str) and cache == value):
-            return number
+def cache_numbers(cache: CacheUse) -> Tuple[int, int]:
+    """The number of ``KW_CACHE_…``, and milliseconds that a result may serve (0: as configured)."""
+    for value, number in _CACHE:
+        if cache is value:
+            return number, 0
+    if isinstance(cache, str):
+        if cache == "refresh":
+            return _CACHE_REFRESH, 0
+    elif isinstance(cache, (int, float)) and 0 < cache < math.inf:
+        return _CACHE_USE, max(1, min(int(cache * 1e3), (1 << 63) - 1))
     bad_argument("cache", cache)

@@ -11,7 +11,7 @@ from . import _library
 from ._errors import Error, ForkedError, MisuseError, SecondSqliteWarning
 from ._handles import CancelToken, Statement
 from ._parameters import Parameters, bad_argument, bad_keys
-from ._portable import Result, Row, cache_number, microseconds, token_handle
+from ._portable import CacheUse, Result, Row, cache_numbers, microseconds, token_handle
 from ._road import Target as _RoadTarget
 from ._run import WHOLE, Replay
 from ._stream import Stream, leaked
@@ -94,7 +94,7 @@ class Target(_RoadTarget):
         """Runs any number of statements. On a store they are one transaction, unless the script has ``BEGIN`` of its own."""
         if not isinstance(sql, str):
             bad_argument("sql", sql)
-        timeout_us, flags, token, _ = _options(timeout, read_only, cancel) or (0, 0, 0, 0)
+        timeout_us, flags, token, *_ = _options(timeout, read_only, cancel) or (0, 0, 0)
         last, affected = _library.execute_script(self._handle, sql, timeout_us, flags, token)
         return Result(last, affected)
 
@@ -209,12 +209,12 @@ class Target(_RoadTarget):
         *,
         timeout: Optional[float] = None,
         read_only: bool = False,
-        cache: Union[None, bool, str] = None,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Derived:
         """The same target with other defaults for every call on it."""
         flags = _READ_ONLY if read_only else 0
-        handle = _library.derive(self._handle, microseconds(timeout), flags, token_handle(cancel), cache_number(cache))
+        handle = _library.derive(self._handle, microseconds(timeout), flags, token_handle(cancel), *cache_numbers(cache))
         return Derived(handle, self, cancel)
 
 
@@ -278,6 +278,18 @@ class Store(Target):
     def stats(self) -> Dict[str, int]:
         """The state of the pool in numbers."""
         return _library.stats(self._handle)
+
+    def cache_stats(self) -> Dict[str, Any]:
+        """The cache of results in numbers: ``hits``, ``misses``, ``bypasses`` (by reason), ``hit_ratio``, ``invalidated``, ``expired``,
+        ``evicted``, ``entries``, ``bytes``, ``max_entries``, ``max_bytes``, ``enabled``.
+
+        Each query that asked for the cache and succeeded is a hit, a miss, or one of the bypasses.
+        """
+        return _library.cache_stats(self._handle)
+
+    def cache_clear(self) -> None:
+        """Forgets all results of the cache. Correctness never asks for it; it gives memory back. Results that you hold stay as they are."""
+        _library.cache_clear(self._handle)
 
     def close(self, *, drain: Optional[float] = None) -> None:
         """Closes the store: waits up to ``drain`` seconds (``None``: as configured) for calls under way, then ends them. Twice is harmless."""
@@ -430,7 +442,7 @@ class Connection(Target):
 def _options(timeout: Optional[float], read_only: bool, cancel: Optional[CancelToken]) -> Tuple[int, ...]:
     if timeout is None and cancel is None and not read_only:
         return ()
-    return (microseconds(timeout), _READ_ONLY if read_only else 0, token_handle(cancel), 0)
+    return (microseconds(timeout), _READ_ONLY if read_only else 0, token_handle(cancel), 0, 0)
 
 
 def _ordered(row: Any, index: int, names: Tuple[Optional[str], ...]) -> Tuple[Any, ...]:

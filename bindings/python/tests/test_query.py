@@ -135,8 +135,11 @@ def test_options_are_checked(store: keepwell.Store) -> None:
             store.query("SELECT 1", timeout=timeout)
     with pytest.raises(TypeError, match="timeout"):
         store.query("SELECT 1", timeout="1")  # type: ignore[arg-type]
+    for cache in (0, -1, 0.0, float("inf"), float("nan"), "always"):
+        with pytest.raises(ValueError, match="cache"):
+            store.query("SELECT 1", cache=cache)
     with pytest.raises(TypeError, match="cache"):
-        store.query("SELECT 1", cache=7)  # type: ignore[arg-type]
+        store.query("SELECT 1", cache=b"refresh")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="cancel"):
         store.query("SELECT 1", cancel=1)  # type: ignore[arg-type]
     with pytest.raises(TypeError):

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use super::bind::bind;
+use super::control::{prepare_own, run, Control};
 use super::kinds::{self, Kinds};
 use super::ledger::Ledger;
 use super::plan::{heard_in_step, plan_of, prepare_error, several};
@@ -55,50 +56,6 @@ pub struct SqliteConnection {
     shared: Arc<Shared>,
 }
 
-/// The statements that begin and end transactions, prepared once.
-struct Control {
-    begin: Statement,
-    begin_immediate: Statement,
-    begin_exclusive: Statement,
-    commit: Statement,
-    rollback: Statement,
-}
-
-impl Control {
-    fn prepare(raw: &mut Raw) -> Result<Control> {
-        let mut one = |sql: &str| prepare_own(raw, sql);
-        Ok(Control {
-            begin: one("BEGIN")?,
-            begin_immediate: one("BEGIN IMMEDIATE")?,
-            begin_exclusive: one("BEGIN EXCLUSIVE")?,
-            commit: one("COMMIT")?,
-            rollback: one("ROLLBACK")?,
-        })
-    }
-}
-
-/// Prepares a statement of keepwell's own that is kept. The recorder has been told.
-pub fn prepare_own(raw: &mut Raw, sql: &str) -> Result<Statement> {
-    let (statement, _) = raw.prepare(sql, true).map_err(|failure| convert::error(failure, sql))?;
-    statement.ok_or_else(|| Error::new(Kind::Engine, format!("{sql}: no statement")))
-}
-
-/// Steps a statement that returns nothing.
-fn run(raw: &Raw, statement: &mut Statement) -> std::result::Result<Receipt, Failure> {
-    match statement.step(raw) {
-        Step::Failed(code, _) => {
-            let failure = raw.failure(code);
-            statement.reset(raw);
-            Err(failure)
-        }
-        Step::Done(receipt) => {
-            statement.reset(raw);
-            Ok(receipt)
-        }
-        Step::Row => Ok(statement.reset(raw)),
-    }
-}
-
 impl SqliteConnection {
     /// Takes over a connection that is set up already.
     pub fn new(mut raw: Raw, role: Role, shared: Arc<Shared>) -> Result<Self> {
@@ -139,11 +96,12 @@ impl SqliteConnection {
         match prepared {
             Ok((Some(statement), end)) => {
                 let plan = plan_of(&statement, sql[..end].into(), &self.recorder, &self.shared);
-                self.find_bearings(&plan);
                 self.spoilt |= plan.footprint.session;
                 // What not everybody may run is not kept where everybody finds it.
                 let keep = keep && !plan.footprint.session && !plan.footprint.control;
-                Ok((Some(self.statements.insert(statement, plan, keep)), end))
+                let cursor = self.statements.insert(statement, plan, keep);
+                self.find_bearings(cursor)?;
+                Ok((Some(cursor), end))
             }
             Ok((None, end)) => {
                 self.recorder.ignore();
@@ -217,12 +175,15 @@ impl SqliteConnection {
     /// Finds out what the statement rests on and moves, where that is not known and somebody asks for it: when it has been prepared, or, where
     /// SQLite did that once more as it ran, after its end. Later than its snapshot is soon enough: a schema that changed in between has moved
     /// everything since the moment of the look-up.
-    fn find_bearings(&mut self, plan: &Plan) {
+    #[inline]
+    fn find_bearings(&mut self, cursor: Cursor) -> Result<()> {
+        let plan = &self.statements.peek(cursor)?.plan;
         if let (Some(kinds), Some(clock), None) = (&mut self.kinds, &self.shared.clock, plan.bearings.get()) {
             if let Some(bearings) = kinds.bearings(&self.raw, &self.recorder, clock, &plan.footprint) {
                 let _ = plan.bearings.set(Box::new(bearings));
             }
         }
+        Ok(())
     }
 }
 
@@ -242,10 +203,7 @@ impl Connection for SqliteConnection {
     #[inline]
     fn prepare(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<Cursor> {
         if let Some(cursor) = self.statements.checkout(sql) {
-            if self.kinds.is_some() {
-                let plan = self.statements.peek(cursor)?.plan.clone();
-                self.find_bearings(&plan);
-            }
+            self.find_bearings(cursor)?;
             return Ok(cursor);
         }
         refuse_nul(sql)?;
@@ -327,10 +285,7 @@ impl Connection for SqliteConnection {
                 }
                 entry.statement.reset(raw);
                 entry.running = false;
-                if self.kinds.is_some() && entry.plan.bearings.get().is_none() {
-                    let plan = entry.plan.clone();
-                    self.find_bearings(&plan);
-                }
+                self.find_bearings(cursor)?;
                 Ok(Fetch::Done)
             }
             Step::Failed(code, _) => Err(self.step_error(cursor, code, op)),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::connection::prepare_own;
+use super::control::prepare_own;
 use super::convert;
 use super::raw::{Raw, Statement, Step};
 use super::watch::Recorder;

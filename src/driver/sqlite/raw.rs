@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code)]
 
+mod hooks;
 mod wal_index;
 
 use std::any::Any;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::ffi;
 
+use self::hooks::{on_commit, on_wal};
 pub use self::wal_index::{commits_and_frames, Header, WalIndex};
 use super::ledger::{End, Ledger};
 use crate::cancel::Op;
@@ -338,30 +340,10 @@ unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
     (stops && !watch.is_over()) as c_int
 }
 
-/// SQLite calls this before a commit becomes visible, also before one that then fails or has nothing to write; 0 lets it go on.
-unsafe extern "C" fn on_commit(context: *mut c_void) -> c_int {
-    // SAFETY: as in `on_busy`.
-    let watch = unsafe { &*context.cast::<Watch>() };
-    if is_writing(watch.db) {
-        watch.ledger.announce();
-    }
-    0
-}
-
 /// `db` is the handle of a [`Raw`] that lives.
 fn is_writing(db: *mut ffi::sqlite3) -> bool {
     // SAFETY: the caller's promise; the name ends with a NUL.
     unsafe { ffi::sqlite3_txn_state(db, c"main".as_ptr()) == ffi::SQLITE_TXN_WRITE }
-}
-
-/// SQLite calls this after a commit, with the frames that the log had right after it.
-unsafe extern "C" fn on_wal(context: *mut c_void, _: *mut ffi::sqlite3, database: *const c_char, frames: c_int) -> c_int {
-    // SAFETY: as in `on_busy`; SQLite passes the NUL-terminated name of the database.
-    let (watch, database) = unsafe { (&*context.cast::<Watch>(), CStr::from_ptr(database)) };
-    if database == c"main" {
-        watch.ledger.logged(frames as u32);
-    }
-    ffi::SQLITE_OK
 }
 
 /// A prepared statement. Must not outlive its connection: [`super::statements`] holds it beside the connection and drops it first.
