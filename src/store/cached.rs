@@ -182,20 +182,15 @@ impl Store {
         }
     }
 
-    /// Keeps a result that has just been read, if it can be kept, and counts the query: `before` is what was known of the statement before it
-    /// ran, `after` what is known now.
-    pub(super) fn grant(&self, wish: Wish<'_>, before: &Arc<Plan>, after: &Arc<Plan>, batch: &Batch, fetch: Fetch) {
+    /// Keeps a result that has just been read, if it can be kept, and counts the query. `plan` is what is known of the statement now: SQLite may
+    /// have prepared it anew for this run.
+    pub(super) fn grant(&self, wish: Wish<'_>, plan: &Plan, batch: &Batch, fetch: Fetch) {
         let (Some(cache), Some(found)) = (&self.inner.cache, wish.found) else { return };
-        let moment = match found {
-            Ok(moment) => moment,
-            Err(bypass) => return cache.count(bypass),
-        };
-        match ground(before) {
+        match found.and_then(|moment| Ok((moment, ground(plan)?))) {
             Err(bypass) => cache.count(bypass),
-            Ok(_) if !Arc::ptr_eq(before, after) => cache.count(Bypass::Schema),
             Ok(_) if fetch == Fetch::More => cache.count(Bypass::Size),
-            Ok(ground) => {
-                let whole = Arc::new(Whole::copy(&before.columns, batch));
+            Ok((moment, ground)) => {
+                let whole = Arc::new(Whole::copy(&plan.columns, batch));
                 cache.keep(wish.key.bytes(), whole, ground, moment, wish.wanted.ttl);
             }
         }

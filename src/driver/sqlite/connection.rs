@@ -96,11 +96,12 @@ impl SqliteConnection {
         match prepared {
             Ok((Some(statement), end)) => {
                 let plan = plan_of(&statement, sql[..end].into(), &self.recorder, &self.shared);
-                self.find_bearings(&plan);
                 self.spoilt |= plan.footprint.session;
                 // What not everybody may run is not kept where everybody finds it.
                 let keep = keep && !plan.footprint.session && !plan.footprint.control;
-                Ok((Some(self.statements.insert(statement, plan, keep)), end))
+                let cursor = self.statements.insert(statement, plan, keep);
+                self.find_bearings(cursor)?;
+                Ok((Some(cursor), end))
             }
             Ok((None, end)) => {
                 self.recorder.ignore();
@@ -171,13 +172,18 @@ impl SqliteConnection {
         }
     }
 
-    /// Finds out what the statement rests on and moves, where that is not known and somebody asks for it.
-    fn find_bearings(&mut self, plan: &Plan) {
+    /// Finds out what the statement rests on and moves, where that is not known and somebody asks for it: when it has been prepared, or, where
+    /// SQLite did that once more as it ran, after its end. Later than its snapshot is soon enough: a schema that changed in between has moved
+    /// everything since the moment of the look-up.
+    #[inline]
+    fn find_bearings(&mut self, cursor: Cursor) -> Result<()> {
+        let plan = &self.statements.peek(cursor)?.plan;
         if let (Some(kinds), Some(clock), None) = (&mut self.kinds, &self.shared.clock, plan.bearings.get()) {
             if let Some(bearings) = kinds.bearings(&self.raw, &self.recorder, clock, &plan.footprint) {
                 let _ = plan.bearings.set(Box::new(bearings));
             }
         }
+        Ok(())
     }
 }
 
@@ -197,10 +203,7 @@ impl Connection for SqliteConnection {
     #[inline]
     fn prepare(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<Cursor> {
         if let Some(cursor) = self.statements.checkout(sql) {
-            if self.kinds.is_some() {
-                let plan = self.statements.peek(cursor)?.plan.clone();
-                self.find_bearings(&plan);
-            }
+            self.find_bearings(cursor)?;
             return Ok(cursor);
         }
         refuse_nul(sql)?;
@@ -282,6 +285,7 @@ impl Connection for SqliteConnection {
                 }
                 entry.statement.reset(raw);
                 entry.running = false;
+                self.find_bearings(cursor)?;
                 Ok(Fetch::Done)
             }
             Step::Failed(code, _) => Err(self.step_error(cursor, code, op)),
