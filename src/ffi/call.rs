@@ -66,6 +66,9 @@ impl Call {
         if raw.flags >= KW_OPTION_WHOLE << 1 {
             return Err(Error::new(Kind::Abi, format!("options: this library does not know all of the flags {:#x}", raw.flags)));
         }
+        if raw.cache_ttl_ms < 0 {
+            return Err(Error::new(Kind::Misuse, format!("options: cache_ttl_ms is {}, but has to be 0 or more", raw.cache_ttl_ms)));
+        }
         Ok(QueryOptions {
             timeout: match raw.timeout_us {
                 0 => Timeout::Default,

@@ -95,5 +95,6 @@ fn is_plain(options: &kw_options) -> bool {
         && options.statement == 0
         && options.param_names.is_null()
         && options.tick.is_none()
+        && options.cache_ttl_ms >= 0
         && matches!(options.cache, KW_CACHE_DEFAULT | KW_CACHE_USE)
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use keepwell::cancel::CancelToken;
+use keepwell::driver::Mode;
 use keepwell::options::{CacheUse, Timeout};
-use keepwell::{Kind, Params, QueryOptions};
+use keepwell::{Kind, Params, QueryOptions, TxMode};
 
 use crate::bench::{cached, everywhere, plain, Bench, T};
 
@@ -200,4 +201,16 @@ fn limit_files(bytes: libc::rlim_t) {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &limit), 0);
     }
+}
+
+#[test]
+fn preparing_in_a_deferred_transaction_opens_no_snapshot() {
+    let bench = Bench::new();
+    let tx = bench.store.begin(TxMode::Write(Mode::Deferred), &plain()).unwrap();
+    tx.prepare("INSERT INTO t VALUES (1001, 'one')", &plain()).unwrap();
+    bench.stranger().execute("INSERT INTO t VALUES (1002, 'two')", []).unwrap();
+    let written = tx.execute("INSERT INTO t VALUES (1001, 'one')", Params::NONE, &plain());
+    written.expect("nothing was read before, so nothing is in conflict");
+    tx.commit().unwrap();
+    bench.moved(T);
 }

@@ -174,9 +174,13 @@ impl SqliteConnection {
 
     /// Finds out what the statement rests on and moves, where that is not known and somebody asks for it: when it has been prepared, or, where
     /// SQLite did that once more as it ran, after its end. Later than its snapshot is soon enough: a schema that changed in between has moved
-    /// everything since the moment of the look-up.
+    /// everything since the moment of the look-up. Until it is known, a write moves everything.
     #[inline]
     fn find_bearings(&mut self, cursor: Cursor) -> Result<()> {
+        if self.role == Role::Writer && !self.raw.autocommit() && !self.raw.has_snapshot() {
+            // Looking would open the snapshot of a deferred transaction, and a commit of somebody else before its first write would be a conflict.
+            return Ok(());
+        }
         let plan = &self.statements.peek(cursor)?.plan;
         if let (Some(kinds), Some(clock), None) = (&mut self.kinds, &self.shared.clock, plan.bearings.get()) {
             if let Some(bearings) = kinds.bearings(&self.raw, &self.recorder, clock, &plan.footprint) {

@@ -202,7 +202,12 @@ impl Raw {
 
     /// Whether a transaction is open that holds the write lock of the main database.
     pub fn is_writing(&self) -> bool {
-        is_writing(self.db.as_ptr())
+        transaction(self.db.as_ptr()) == ffi::SQLITE_TXN_WRITE
+    }
+
+    /// Whether the main database is being read or written.
+    pub fn has_snapshot(&self) -> bool {
+        transaction(self.db.as_ptr()) != ffi::SQLITE_TXN_NONE
     }
 
     /// Tells the clock of what has just ended.
@@ -340,10 +345,10 @@ unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
     (stops && !watch.is_over()) as c_int
 }
 
-/// `db` is the handle of a [`Raw`] that lives.
-fn is_writing(db: *mut ffi::sqlite3) -> bool {
+/// The state of the main database's transaction. `db` is the handle of a [`Raw`] that lives.
+fn transaction(db: *mut ffi::sqlite3) -> c_int {
     // SAFETY: the caller's promise; the name ends with a NUL.
-    unsafe { ffi::sqlite3_txn_state(db, c"main".as_ptr()) == ffi::SQLITE_TXN_WRITE }
+    unsafe { ffi::sqlite3_txn_state(db, c"main".as_ptr()) }
 }
 
 /// A prepared statement. Must not outlive its connection: [`super::statements`] holds it beside the connection and drops it first.

@@ -6,13 +6,13 @@ use std::ffi::{c_char, c_int, c_void, CStr};
 
 use rusqlite::ffi;
 
-use super::{is_writing, Watch};
+use super::{transaction, Watch};
 
 /// SQLite calls this before a commit becomes visible, also before one that then fails or has nothing to write; 0 lets it go on.
 pub unsafe extern "C" fn on_commit(context: *mut c_void) -> c_int {
     // SAFETY: as in `on_busy`.
     let watch = unsafe { &*context.cast::<Watch>() };
-    if is_writing(watch.db) {
+    if transaction(watch.db) == ffi::SQLITE_TXN_WRITE {
         watch.ledger.announce();
     }
     0
