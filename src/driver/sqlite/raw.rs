@@ -12,13 +12,13 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::ffi;
 
-use self::hooks::{on_commit, on_wal};
+use self::hooks::{on_busy, on_commit, on_progress, on_wal};
 pub use self::wal_index::{commits_and_frames, Header, WalIndex};
 use super::ledger::{End, Ledger};
 use crate::cancel::Op;
@@ -316,33 +316,6 @@ impl Watch {
         // SAFETY: null, or the statement that is being stepped; see `Raw::will_step`.
         !self.statement.get().is_null() && unsafe { ffi::sqlite3_stmt_busy(self.statement.get()) } == 0
     }
-}
-
-/// SQLite calls this while another connection holds a lock it needs; 0 gives up.
-unsafe extern "C" fn on_busy(context: *mut c_void, tries: c_int) -> c_int {
-    // SAFETY: `context` is the `Watch` given at installation; `op` is null or points to the operation of the call under way.
-    let (watch, op) = unsafe {
-        let watch = &*context.cast::<Watch>();
-        (watch, watch.op.get().as_ref())
-    };
-    let Some(op) = op else { return 0 };
-    if watch.must_stop(op) || watch.abort.load(Ordering::Relaxed) || watch.patience_is_over(op, tries) {
-        return 0;
-    }
-    std::thread::sleep(op.slice(BUSY_POLL));
-    1
-}
-
-/// SQLite calls this every [`PROGRESS_STEPS`]; non-zero interrupts the statement.
-unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
-    // SAFETY: as in `on_busy`.
-    let (watch, op) = unsafe {
-        let watch = &*context.cast::<Watch>();
-        (watch, watch.op.get().as_ref())
-    };
-    let Some(op) = op else { return 0 };
-    let stops = watch.abort.load(Ordering::Relaxed) || (op.is_watched() && watch.must_stop(op));
-    (stops && !watch.is_over()) as c_int
 }
 
 /// The state of the main database's transaction. `db` is the handle of a [`Raw`] that lives.
