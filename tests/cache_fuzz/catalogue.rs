@@ -41,7 +41,9 @@ impl Catalogue {
     pub fn read(mut ask: impl FnMut(&str) -> Answer) -> Catalogue {
         let mut found = Catalogue::default();
         let schema = ask("SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY rowid").into_rows();
-        let mut owners: Vec<String> = Vec::new();
+        // The tables behind a virtual one stand before it.
+        let is_virtual = |row: &&Vec<Value>| text(&row[2]).to_ascii_lowercase().starts_with("create virtual");
+        let owners: Vec<String> = schema.iter().filter(is_virtual).map(|row| format!("{}_", text(&row[1]))).collect();
         for row in &schema {
             let (sort, name, sql) = (text(&row[0]), text(&row[1]), text(&row[2]).to_ascii_lowercase());
             if name.starts_with("sqlite_") {
@@ -52,9 +54,6 @@ impl Catalogue {
                 "trigger" => found.triggers.push(name),
                 _ => {
                     let sort = sort_of(&sort, &name, &sql, &owners);
-                    if sql.starts_with("create virtual") {
-                        owners.push(format!("{name}_"));
-                    }
                     let columns = ask(&format!("SELECT name, hidden, pk FROM pragma_table_xinfo('{name}') ORDER BY cid")).into_rows();
                     found.objects.push(object(name, sort, &sql, &columns));
                 }
