@@ -65,7 +65,8 @@ fn run(seed: u64, helpers: &mut Helpers) -> Tally {
             _ => foreign::write(&mut world),
         }
         world.look_around();
-        let count = 3 + world.random.below(6);
+        // Not after each write: what two commits in a row do has to be seen too.
+        let count = if world.random.chance(30) { 0 } else { 3 + world.random.below(8) };
         world.ask_some(count);
         if round % 6 == 5 {
             world.leave_half_read();

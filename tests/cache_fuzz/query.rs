@@ -16,8 +16,8 @@ pub fn query(random: &mut Random, catalogue: &Catalogue) -> Query {
         0..=6 => about_the_engine(random, catalogue),
         7..=9 => impure(random, catalogue),
         10..=17 => of_a_virtual_table(random, catalogue),
-        18..=19 => of_nothing(random),
-        20..=49 => of_two(random, catalogue),
+        18..=20 => of_nothing(random),
+        21..=49 => of_two(random, catalogue),
         _ => of_one(random, catalogue),
     }
 }
@@ -65,14 +65,14 @@ fn spelled(random: &mut Random, name: &str) -> String {
 fn of_one(random: &mut Random, catalogue: &Catalogue) -> Query {
     let Part { name, c, d, key, rowid } = part(random, catalogue);
     let (v, w) = (value(random), value(random));
-    match random.below(26) {
+    match random.below(28) {
         0 => Query::plain(format!("SELECT * FROM {name}")),
         1 => Query::with(format!("SELECT {c}, {d} FROM {name} WHERE {c} = ?1"), vec![v]),
         2 => Query::plain(format!("SELECT count(*) FROM {name}")),
         3 => named(format!("SELECT EXISTS (SELECT 1 FROM {name} WHERE {c} = :x), :x"), &["x"], vec![v]),
         4 => Query::plain(format!("SELECT quote({c}), count(*), total({d}) FROM {name} GROUP BY quote({c})")),
         5 => Query::plain(format!("SELECT DISTINCT quote({c}) FROM {name}")),
-        6 => Query::plain(format!("SELECT {rowid}, * FROM {name}")),
+        6 | 25 | 26 => Query::plain(format!("SELECT {rowid}, * FROM {name}")),
         7 => Query::plain(format!("SELECT max({rowid}), count({c}), min(quote({d})) FROM {name}")),
         8 => Query::with(format!("SELECT {c} FROM {name} WHERE {c} BETWEEN ?1 AND ?2"), vec![v, w]),
         9 => Query::with(format!("SELECT {c} FROM {name} WHERE {c} LIKE ?1"), vec![Value::Text(b"%i%".to_vec())]),
@@ -184,16 +184,19 @@ fn impure(random: &mut Random, catalogue: &Catalogue) -> Query {
     Query { impure: true, ..Query::plain(sql) }
 }
 
+/// Values that print alike, and names that change places.
 fn of_nothing(random: &mut Random) -> Query {
-    match random.below(5) {
-        0 => Query::with("SELECT ?1, typeof(?1), quote(?2)", vec![value(random), value(random)]),
-        1 => Query::plain("VALUES (1, 'a'), (2, NULL)"),
-        2 => Query::with("SELECT value, type FROM json_each(?1)", vec![Value::Text(b"[1, \"b\", null, 2.5]".to_vec())]),
-        3 => named(
-            "SELECT :a AS a, :b AS b".to_string(),
-            if random.chance(50) { &["a", "b"] } else { &["b", "a"] },
-            vec![value(random), value(random)],
-        ),
+    let alike = [Value::Integer(1), Value::Real(1.0), Value::Text(b"1".to_vec()), Value::Blob(b"1".to_vec()), Value::Null];
+    let mut one = || alike[random.below(alike.len())].clone();
+    let (v, w) = (one(), one());
+    match random.below(6) {
+        0 | 1 => Query::with("SELECT ?1, typeof(?1), quote(?2)", vec![v, w]),
+        2 => Query::plain("VALUES (1, 'a'), (2, NULL)"),
+        3 => Query::with("SELECT value, type FROM json_each(?1)", vec![Value::Text(b"[1, \"b\", null, 2.5]".to_vec())]),
+        4 => {
+            let names: &[&str] = if random.chance(50) { &["a", "b"] } else { &["b", "a"] };
+            named("SELECT :a AS a, :b AS b".to_string(), names, vec![Value::Integer(1), Value::Integer(2)])
+        }
         _ => Query::with("SELECT abs(?1)", vec![Value::Integer(-3)]),
     }
 }

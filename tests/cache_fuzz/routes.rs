@@ -23,13 +23,29 @@ const PLAIN: QueryOptions<'static> = QueryOptions {
     caller: None,
 };
 
+/// Changes that are made again and again, so that they meet a statement that is prepared already.
+const HABITS: usize = 8;
+
 /// What is to be written: a few changes of rows, sometimes of the schema.
 pub fn statements(world: &mut World<'_>, most: usize) -> Vec<String> {
-    let random = &mut world.random;
-    if random.chance(12) {
-        return schema::change(random, &world.catalogue);
+    if world.random.chance(12) {
+        return schema::change(&mut world.random, &world.catalogue);
     }
-    (0..1 + random.below(most)).map(|_| change(random, &world.catalogue)).collect()
+    (0..1 + world.random.below(most)).map(|_| one_change(world)).collect()
+}
+
+fn one_change(world: &mut World<'_>) -> String {
+    let habit = world.random.below(2 * HABITS);
+    if let Some(sql) = world.habits.get(habit) {
+        return sql.clone();
+    }
+    let sql = change(&mut world.random, &world.catalogue);
+    if world.habits.len() < HABITS {
+        world.habits.push(sql.clone());
+    } else if world.random.chance(15) {
+        world.habits[habit % HABITS] = sql.clone();
+    }
+    sql
 }
 
 /// One write by one of the roads.

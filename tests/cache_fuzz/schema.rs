@@ -26,7 +26,7 @@ pub fn birth(random: &mut Random) -> Vec<String> {
 pub fn change(random: &mut Random, catalogue: &Catalogue) -> Vec<String> {
     let table_name = catalogue.one(random, &[Sort::Table]).map_or("t0".to_string(), |object| object.name.clone());
     let n = random.below(5);
-    match random.below(26) {
+    match random.below(28) {
         0 | 1 => vec![table(random, random_name(n, TABLES))],
         2 => vec![format!("DROP TABLE IF EXISTS {table_name}")],
         3 => vec![format!("ALTER TABLE {table_name} ADD COLUMN x{n} DEFAULT {n}")],
@@ -49,6 +49,7 @@ pub fn change(random: &mut Random, catalogue: &Catalogue) -> Vec<String> {
             .pick(&["PRAGMA optimize", "PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint", "PRAGMA optimize(0x10002)"])
             .to_string()],
         24 => vec![format!("CREATE TABLE IF NOT EXISTS t{n} AS SELECT * FROM {table_name}")],
+        25 | 26 => vec!["VACUUM".to_string()],
         _ => text(random, "f0"),
     }
 }

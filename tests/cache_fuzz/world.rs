@@ -43,6 +43,8 @@ pub struct World<'h> {
     pub helpers: &'h mut Helpers,
     pub catalogue: Catalogue,
     pub tally: Tally,
+    /// Changes that are made again and again.
+    pub habits: Vec<String>,
     streams: Vec<Rows>,
     queries: Vec<Query>,
     log: Vec<String>,
@@ -94,6 +96,7 @@ impl<'h> World<'h> {
             helpers,
             catalogue: Catalogue::default(),
             tally: Tally::default(),
+            habits: Vec::new(),
             streams: Vec::new(),
             queries: Vec::new(),
             log,
