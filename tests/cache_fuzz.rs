@@ -64,7 +64,9 @@ fn run(seed: u64, helpers: &mut Helpers) -> Tally {
             5 => pinned::write(&mut world),
             _ => foreign::write(&mut world),
         }
-        world.look_around();
+        if world.look_around() && world.random.chance(40) {
+            routes::habits(&mut world);
+        }
         // Not after each write: what two commits in a row do has to be seen too.
         let count = if world.random.chance(30) { 0 } else { 3 + world.random.below(8) };
         world.ask_some(count);

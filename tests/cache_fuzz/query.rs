@@ -147,7 +147,7 @@ fn of_a_virtual_table(random: &mut Random, catalogue: &Catalogue) -> Query {
 fn about_the_engine(random: &mut Random, catalogue: &Catalogue) -> Query {
     let Part { name, .. } = part(random, catalogue);
     match random.below(12) {
-        0 => Query { ordered: true, ..Query::plain("SELECT name, type, sql FROM sqlite_schema ORDER BY name, type") },
+        0 => Query { ordered: true, ..Query::plain("SELECT name, type, rootpage, sql FROM sqlite_schema ORDER BY name, type") },
         1 => Query::plain("SELECT * FROM sqlite_sequence"),
         2 => Query::plain("SELECT count(*) FROM sqlite_master"),
         3 => Query::plain("SELECT tbl, idx, stat FROM sqlite_stat1"),
@@ -189,11 +189,11 @@ fn of_nothing(random: &mut Random) -> Query {
     let alike = [Value::Integer(1), Value::Real(1.0), Value::Text(b"1".to_vec()), Value::Blob(b"1".to_vec()), Value::Null];
     let mut one = || alike[random.below(alike.len())].clone();
     let (v, w) = (one(), one());
-    match random.below(6) {
+    match random.below(8) {
         0 | 1 => Query::with("SELECT ?1, typeof(?1), quote(?2)", vec![v, w]),
         2 => Query::plain("VALUES (1, 'a'), (2, NULL)"),
         3 => Query::with("SELECT value, type FROM json_each(?1)", vec![Value::Text(b"[1, \"b\", null, 2.5]".to_vec())]),
-        4 => {
+        4..=6 => {
             let names: &[&str] = if random.chance(50) { &["a", "b"] } else { &["b", "a"] };
             named("SELECT :a AS a, :b AS b".to_string(), names, vec![Value::Integer(1), Value::Integer(2)])
         }

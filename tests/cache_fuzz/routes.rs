@@ -60,7 +60,22 @@ pub fn write(world: &mut World<'_>) {
 }
 
 fn single(world: &mut World<'_>) {
-    for sql in statements(world, 2) {
+    let all = statements(world, 2);
+    run_singly(world, all);
+}
+
+/// The habits, where the schema has changed since they were prepared.
+pub fn habits(world: &mut World<'_>) {
+    let all = world.habits.clone();
+    let from = world.random.below(all.len() + 1);
+    for sql in all.into_iter().skip(from).take(3) {
+        world.ask_some(3);
+        run_singly(world, vec![sql]);
+    }
+}
+
+fn run_singly(world: &mut World<'_>, all: Vec<String>) {
+    for sql in all {
         // A statement with RETURNING goes by the road of queries too.
         let well = if sql.contains("RETURNING") && world.random.chance(60) {
             world.store.query(&sql, Params::NONE, &PLAIN).map(drop).is_ok()

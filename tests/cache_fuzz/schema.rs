@@ -26,7 +26,7 @@ pub fn birth(random: &mut Random) -> Vec<String> {
 pub fn change(random: &mut Random, catalogue: &Catalogue) -> Vec<String> {
     let table_name = catalogue.one(random, &[Sort::Table]).map_or("t0".to_string(), |object| object.name.clone());
     let n = random.below(5);
-    match random.below(28) {
+    match random.below(31) {
         0 | 1 => vec![table(random, random_name(n, TABLES))],
         2 => vec![format!("DROP TABLE IF EXISTS {table_name}")],
         3 => vec![format!("ALTER TABLE {table_name} ADD COLUMN x{n} DEFAULT {n}")],
@@ -50,6 +50,7 @@ pub fn change(random: &mut Random, catalogue: &Catalogue) -> Vec<String> {
             .to_string()],
         24 => vec![format!("CREATE TABLE IF NOT EXISTS t{n} AS SELECT * FROM {table_name}")],
         25 | 26 => vec!["VACUUM".to_string()],
+        27 | 28 | 29 => vec![format!("DROP TRIGGER IF EXISTS g{n}"), trigger(random, n)],
         _ => text(random, "f0"),
     }
 }
@@ -83,7 +84,7 @@ fn table(random: &mut Random, name: &str) -> String {
     let action = random.pick(&["CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "NO ACTION"]);
     let other = random.pick(&["CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "NO ACTION"]);
     let mut columns = Vec::new();
-    let shape = random.below(5);
+    let shape = random.below(6).saturating_sub(1);
     columns.extend(match shape {
         0 => None,
         1 => Some("id INTEGER PRIMARY KEY".to_string()),

@@ -117,17 +117,19 @@ impl<'h> World<'h> {
         self.log.push(format!("{route}{} | {sql}", if well { "" } else { " (failed)" }));
     }
 
-    /// Reads the schema where it may have changed.
-    pub fn look_around(&mut self) {
+    /// Reads the schema, and says whether it has changed.
+    pub fn look_around(&mut self) -> bool {
         let ask = |sql: &str| match &self.truth {
             Some(truth) => Query::plain(sql).ask_raw(truth),
             None => Query::plain(sql).ask_store(&self.store, &QueryOptions { cache: CacheUse::Skip, ..QueryOptions::default() }),
         };
         let schema = ask("SELECT type, name, sql FROM sqlite_schema ORDER BY rowid").into_rows();
-        if schema != self.schema {
+        let changed = schema != self.schema;
+        if changed {
             self.catalogue = Catalogue::read(ask);
             self.schema = schema;
         }
+        changed
     }
 
     /// The tables that have grown too long to be compared again and again.
