@@ -259,6 +259,9 @@ impl Store {
         wish: Option<Wish<'_>>,
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
+        if options.only_cached {
+            return Err(Error::new(Kind::Exhausted, "the cache has no result; call again without asking for a cached one only"));
+        }
         let mut lease = self.inner.pool.reader(op, sql, Purpose::Statement, !options.unbound)?;
         if lease.role() == Role::Reader {
             lease.connection().enter()?;

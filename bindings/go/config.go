@@ -26,11 +26,13 @@ type Config struct {
 	Options map[string]any // further keys by their names: "sqlite.synchronous": "full"
 }
 
-// CacheOptions configure the cache of results.
+// CacheOptions configure the cache of results. Without any of them, queries use it that ask for it (see [Cache]).
 type CacheOptions struct {
-	Enabled bool
-	TTL     time.Duration
-	Size    int // entries
+	Enabled  bool // all queries use it that do not refuse it
+	Disabled bool // none does, whatever it asks for
+	TTL      time.Duration
+	Size     int   // entries
+	MaxBytes int64 // memory of all results together
 }
 
 // settings lists the fields as keys and values, in a fixed order. The data source is not among them.
@@ -46,8 +48,10 @@ func (c *Config) settings() [][2]string {
 	add(c.MaxIdleConns != 0, "pool.max_idle", c.MaxIdleConns)
 	add(c.ConnMaxLifetime != 0, "pool.max_lifetime", c.ConnMaxLifetime)
 	add(c.Cache.Enabled, "cache.enabled", true)
+	add(c.Cache.Disabled, "cache.enabled", false)
 	add(c.Cache.TTL != 0, "cache.ttl", c.Cache.TTL)
 	add(c.Cache.Size != 0, "cache.size", c.Cache.Size)
+	add(c.Cache.MaxBytes != 0, "cache.max_bytes", c.Cache.MaxBytes)
 	for _, key := range slices.Sorted(maps.Keys(c.Options)) {
 		add(true, key, c.Options[key])
 	}

@@ -32,6 +32,7 @@ type Rows struct {
 	sql     string
 	id      uint64 // equal numbers mean equal columns
 	set     *columnSet
+	cached  bool // no statement was run for it
 	ended   bool // Next has returned false
 	err     error
 }
@@ -46,9 +47,11 @@ func (t *target) query(r *Rows, ctx context.Context, s *Stmt, sql string, args [
 	}
 	*r = Rows{f: f, pool: t.pool, owner: t.guard, sql: sql}
 	r.received()
-	if r.more == 0 {
-		f.releaseSlot()
-	} else {
+	r.cached = f.call.fetch.flags&fetchCached != 0
+	if r.more == 0 || r.cached {
+		f.releaseSlot() // the rest of a kept result is in memory too
+	}
+	if r.more != 0 {
 		r.hold()
 	}
 	if err := r.takeNames(); err != nil {
@@ -107,6 +110,9 @@ func (r *Rows) Columns() []string {
 	}
 	return r.set.names
 }
+
+// FromCache reports whether no statement was run for this result: it was kept from an earlier query and still holds.
+func (r *Rows) FromCache() bool { return r.cached }
 
 // Next moves to the next row, fetching more when the buffer is used up, and reports whether there is one. After false, look at Err.
 func (r *Rows) Next() bool {

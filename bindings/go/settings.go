@@ -12,6 +12,7 @@ type settings struct {
 	patience time.Duration // pool.wait_timeout; 0: without end
 	timeout  time.Duration // query.timeout; 0: none
 	sharing  int           // single writes in one crossing; less than 2: each crosses alone
+	caching  bool          // cache.enabled is true, and query.use_cache
 }
 
 // settingsOf reads the configuration of an open store, however it was written: fields, options, YAML, another language's.
@@ -27,6 +28,7 @@ func settingsOf(store uint64) (s settings, err error) {
 	if r.flag("writer.group_commit") && !r.flag("query.read_only") {
 		s.sharing = min(r.number("writer.group_max"), largestGroup)
 	}
+	s.caching = r.text("cache.enabled") == "true" && r.flag("query.use_cache")
 	return s, r.err
 }
 

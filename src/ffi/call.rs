@@ -63,7 +63,7 @@ impl Call {
     #[inline]
     pub fn options(&self) -> Result<QueryOptions<'_>> {
         let raw = &self.raw;
-        if raw.flags >= KW_OPTION_WHOLE << 1 {
+        if raw.flags >= KW_OPTION_CACHED << 1 {
             return Err(Error::new(Kind::Abi, format!("options: this library does not know all of the flags {:#x}", raw.flags)));
         }
         if raw.cache_ttl_ms < 0 {
@@ -80,6 +80,7 @@ impl Call {
             unprepared: self.has(KW_OPTION_UNPREPARED),
             no_writer: self.has(KW_OPTION_NO_WRITER),
             unbound: self.has(KW_OPTION_UNBOUND),
+            only_cached: self.has(KW_OPTION_CACHED),
             whole: self.has(KW_OPTION_WHOLE),
             batch_rows: raw.batch_rows,
             cache: match raw.cache {

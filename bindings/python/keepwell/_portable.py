@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import marshal
 import math
+import sys
 from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union, overload
 
 from . import _library
@@ -17,17 +18,15 @@ from ._plain import plain_matrix, plain_name, plain_value
 
 #: One row of a result.
 Row = Tuple[Any, ...]
+#: What a query wants of the cache of results: the store's own way, yes, no, ``"refresh"``, or yes for so many seconds.
+CacheUse = Union[None, bool, float, str]
 
 _QUERY, _EXECUTE, _EXECUTE_MANY, _OPEN, _NEXT, _LEFT = range(6)
 _REFUSED, _BAD_TEXT, _INTERRUPTED, _LEFT_FOR_YOU = -1, -2, -3, -4
 _READ_ONLY, _CONFIRMED = 1, 1 << 16
 _ROOM = 1 << 17
-_CACHE = ((None, 0), (True, 1), (False, 2))
-_CACHE_USE, _CACHE_REFRESH = 1, 3
-
-#: What a query wants of the cache of results: as configured, use it, leave it alone, ``"refresh"`` it, or use what is no older than so
-#: many seconds.
-CacheUse = Union[None, bool, float, str]
+_LONGEST = float((1 << 63) - 1024)
+_CACHE_DEFAULT, _CACHE_USE, _CACHE_SKIP, _CACHE_REFRESH = range(4)
 
 _call = _library.call
 dumps: Any = marshal.dumps
@@ -52,7 +51,7 @@ class Rows(Sequence[Row]):
 
     #: The names of the columns, in order.
     columns: Tuple[str, ...]
-    #: Whether no statement was run for this result: it was kept from an earlier query and still holds.
+    #: Whether no statement was run for this result.
     from_cache: bool
 
     def __init__(self, columns: Iterable[str], rows: Iterable[Row]) -> None:
@@ -114,12 +113,12 @@ class Target:
         """Runs one statement and returns its rows.
 
         ``params`` is a sequence for ``?`` or a mapping for ``:name``. ``timeout`` is in seconds and covers waiting and running;
-        ``None`` is the store's default, ``math.inf`` none. With ``read_only`` the engine refuses every write. ``cancel`` ends the call
-        from another thread.
+        ``None`` is the store's default, ``math.inf`` none. With ``read_only`` the engine refuses every write. ``cancel`` ends the
+        call from another thread.
 
-        With ``cache=True`` the result is taken from the store's cache if it holds, else the query is run and its result kept. It is
-        never stale, whoever wrote. A number means the same for results no older than so many seconds; ``"refresh"`` runs the query and
-        replaces what is kept; ``False`` leaves the cache alone; ``None`` is as configured (``cache.enabled``). See ``rows.from_cache``.
+        ``cache`` says whether the rows may be those of an earlier call, as long as nobody has changed what they rest on: ``True``, or
+        a number of seconds that they may serve at most; ``False`` for not at all, ``"refresh"`` to run the statement and replace what
+        is kept, ``None`` for what the configuration says. In a transaction it has no effect.
         """
         # The usual case in this one frame: it is the road's most frequent path.
         if timeout is None and cancel is None and cache is None and not read_only and type(params) is tuple:
@@ -145,8 +144,8 @@ class Target:
             rows, columns, cached = self._rows_of(sql, params, timeout, read_only, cache, cancel)
         result = _new(Rows)
         result.columns = columns
+        result.from_cache = cached == 1
         result._rows = rows
-        result.from_cache = cached != 0
         return result
 
     def query_one(
@@ -203,15 +202,17 @@ class Target:
 
     def _open_rows(
         self, sql: Union[str, Statement], params: Optional[Parameters], batch_rows: int, options: Tuple[int, ...], owner: Any
-    ) -> Tuple[Tuple[str, ...], List[Row]]:
-        """A result that is read bit by bit: the column names and the first rows. The handle of the rest is in ``owner._handle`` then."""
+    ) -> Tuple[Tuple[str, ...], List[Row], bool]:
+        """A result that is read bit by bit: the column names, the first rows, and whether they are from the cache. The handle of the rest
+        is in ``owner._handle`` then.
+        """
         block = _run(_OPEN, self._handle, sql, params, (*(options or _NO_OPTIONS), batch_rows))
-        slot, names, _, rows, more = loads(block.view)
+        slot, names, cached, rows, more = loads(block.view)
         names = _names(block, slot, names)
         owner._handle = more
         block.disown()
         _give_back(block)
-        return names, rows
+        return names, rows, cached == 1
 
     def _rows_of(
         self,
@@ -222,7 +223,6 @@ class Target:
         cache: CacheUse,
         cancel: Optional[CancelToken],
     ) -> Tuple[List[Row], Tuple[str, ...], int]:
-        """The rows, the names of the columns, and whether they are from the cache."""
         plain = timeout is None and cancel is None and cache is None and not read_only
         block = _run(_QUERY, self._handle, sql, params, () if plain else _options(timeout, read_only, cache, cancel))
         slot, names, cached, rows, more = loads(block.view)
@@ -359,9 +359,11 @@ def microseconds(timeout: Optional[float]) -> int:
     """A timeout as the library takes it: 0 for the store's own, negative for none."""
     if timeout is None:
         return 0
-    if not isinstance(timeout, (int, float)) or not timeout >= 0:
+    if timeout == math.inf:
+        return -1
+    if not isinstance(timeout, (int, float)) or not 0 <= timeout <= sys.float_info.max:
         bad_argument("timeout", timeout)
-    return -1 if math.isinf(timeout) else max(1, min(int(timeout * 1e6), (1 << 63) - 1))
+    return max(1, int(min(timeout * 1e6, _LONGEST)))
 
 
 def _options(timeout: Optional[float], read_only: bool, cache: Any, cancel: Optional[CancelToken]) -> Tuple[int, ...]:
@@ -378,13 +380,13 @@ def token_handle(cancel: Optional[CancelToken]) -> int:
 
 
 def cache_numbers(cache: CacheUse) -> Tuple[int, int]:
-    """The number of ``KW_CACHE_…``, and milliseconds that a result may serve (0: as configured)."""
-    for value, number in _CACHE:
-        if cache is value:
-            return number, 0
-    if isinstance(cache, str):
-        if cache == "refresh":
-            return _CACHE_REFRESH, 0
-    elif isinstance(cache, (int, float)) and 0 < cache < math.inf:
-        return _CACHE_USE, max(1, min(int(cache * 1e3), (1 << 63) - 1))
+    """The number of ``KW_CACHE_…``, and the milliseconds that a result may serve; 0 for the store's own."""
+    if cache is None:
+        return _CACHE_DEFAULT, 0
+    if isinstance(cache, bool):
+        return _CACHE_USE if cache else _CACHE_SKIP, 0
+    if isinstance(cache, str) and cache == "refresh":
+        return _CACHE_REFRESH, 0
+    if isinstance(cache, (int, float)) and 0 < cache <= sys.float_info.max:
+        return _CACHE_USE, max(1, int(min(cache * 1e3, _LONGEST)))
     bad_argument("cache", cache)
