@@ -89,7 +89,7 @@ unsafe fn key(asked: &Asked) -> Option<Key> {
 
 /// Whether the options ask for nothing but the cache, a timeout (which a hit does not take), and what concerns running alone.
 fn is_plain(options: &kw_options) -> bool {
-    const RUNNING: u32 = KW_OPTION_READ_ONLY | KW_OPTION_UNPREPARED | KW_OPTION_NO_WRITER | KW_OPTION_UNBOUND;
+    const RUNNING: u32 = KW_OPTION_READ_ONLY | KW_OPTION_UNPREPARED | KW_OPTION_NO_WRITER | KW_OPTION_UNBOUND | KW_OPTION_CACHED;
     options.flags & !RUNNING == 0
         && options.cancel == 0
         && options.statement == 0
