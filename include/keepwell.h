@@ -462,7 +462,7 @@ typedef struct kw_cache_stats {
      */
     uint64_t bypass_under_way;
     /**
-     * the schema changed while the query was being run;
+     * the schema could not be read, or was changing;
      */
     uint64_t bypass_schema;
     /**

@@ -45,9 +45,7 @@ impl Call {
         Ok(Call::from_raw(raw))
     }
 
-    /// The options of a caller's struct that has been read.
-    #[inline]
-    pub fn from_raw(raw: kw_options) -> Call {
+    fn from_raw(raw: kw_options) -> Call {
         Call { raw, tick: raw.tick.map(|function| Tick { function, context: raw.tick_context }) }
     }
 
@@ -67,6 +65,9 @@ impl Call {
         let raw = &self.raw;
         if raw.flags >= KW_OPTION_CACHED << 1 {
             return Err(Error::new(Kind::Abi, format!("options: this library does not know all of the flags {:#x}", raw.flags)));
+        }
+        if raw.cache_ttl_ms < 0 {
+            return Err(Error::new(Kind::Misuse, format!("options: cache_ttl_ms is {}, but has to be 0 or more", raw.cache_ttl_ms)));
         }
         Ok(QueryOptions {
             timeout: match raw.timeout_us {
@@ -89,7 +90,7 @@ impl Call {
                 KW_CACHE_REFRESH => CacheUse::Refresh,
                 other => return Err(Error::new(Kind::Misuse, format!("options: cache is {other}, but has to be 0 to 3"))),
             },
-            cache_ttl: (raw.cache_ttl_ms > 0).then(|| Duration::from_millis(raw.cache_ttl_ms as u64)),
+            cache_ttl: ttl(raw),
             caller: self.tick.as_ref().map(|tick| tick as &dyn Caller),
         })
     }
@@ -139,6 +140,12 @@ impl Call {
         });
         names.collect::<Result<_>>().map(Some)
     }
+}
+
+/// How long a kept result may serve, where the call says so.
+#[inline]
+pub fn ttl(raw: &kw_options) -> Option<Duration> {
+    (raw.cache_ttl_ms > 0).then(|| Duration::from_millis(raw.cache_ttl_ms as u64))
 }
 
 fn first<T: Default + PartialEq>(a: T, b: T) -> T {

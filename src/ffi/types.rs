@@ -397,7 +397,7 @@ pub struct kw_cache_stats {
     pub bypass_table: u64,
     /// a commit of this store was becoming visible at that moment;
     pub bypass_under_way: u64,
-    /// the schema changed while the query was being run;
+    /// the schema could not be read, or was changing;
     pub bypass_schema: u64,
     /// larger than a sixteenth of `cache.max_bytes`, or read only in part.
     pub bypass_size: u64,
