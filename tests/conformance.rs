@@ -16,7 +16,9 @@ use keepwell::store::Statement;
 use keepwell::{Config, Error, Kind, Matrix, Params, QueryOptions, Rows, Scope, Store, TxMode, ValueRef};
 use serde_json::Value as Json;
 
-use format::{array, cells, check_failure, check_form, check_origin, check_result, check_rows, integer, placed, string, text, Cell, Failure};
+use format::{
+    array, cells, check_failure, check_form, check_origin, check_result, check_rows, integer, placed, string, text, Cell, Failure,
+};
 
 /// What the Rust interface has, of the features that a case may need.
 const FEATURES: &[&str] = &["prepare", "cancel", "thread_bound", "text_bytes"];
