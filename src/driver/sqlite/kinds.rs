@@ -33,10 +33,14 @@ pub struct Kinds {
     version: Statement,
     table: Statement,
     module: Statement,
+    /// The version that `known` is of, committed.
     known_at: i64,
     known: HashMap<Box<str>, Sort>,
     batch: Batch,
 }
+
+/// No version of a schema.
+const NEVER: i64 = i64::MIN;
 
 /// SQLite's own tables that hold data of the database.
 const SYSTEM: &[&str] = &["sqlite_schema", "sqlite_master", "sqlite_sequence", "sqlite_stat1", "sqlite_stat3", "sqlite_stat4"];
@@ -51,7 +55,7 @@ impl Kinds {
             version: one("PRAGMA main.schema_version")?,
             table: one("SELECT type = 'view' OR rootpage > 0 FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view') LIMIT 1")?,
             module: one("SELECT 1 FROM pragma_module_list WHERE name = ?1 COLLATE NOCASE LIMIT 1")?,
-            known_at: -1,
+            known_at: NEVER,
             known: HashMap::new(),
             batch: Batch::default(),
         })
@@ -72,8 +76,9 @@ impl Kinds {
         let version = ask(&mut self.version, raw, None, &mut self.batch).ok()??;
         if version != self.known_at {
             self.known.clear();
-            self.known_at = version;
         }
+        // A version that is rolled back is used again for another schema, so what is seen inside a transaction is not remembered.
+        self.known_at = if raw.autocommit() { version } else { NEVER };
         let mut reads = Some(Tables::default());
         for (names, mentioned) in [(&footprint.reads, false), (&footprint.mentions, true)] {
             let Tables::Some(names) = names else { return Some((None, Tables::All)) };
