@@ -41,7 +41,11 @@ impl Pair {
     fn keep(&self, sql: &str) {
         self.ask(sql, CacheUse::Use);
         self.ask(sql, CacheUse::Use);
-        assert!(self.store.query(sql, Params::NONE, &QueryOptions { cache: CacheUse::Use, ..QueryOptions::default() }).unwrap().is_from_cache());
+        assert!(self
+            .store
+            .query(sql, Params::NONE, &QueryOptions { cache: CacheUse::Use, ..QueryOptions::default() })
+            .unwrap()
+            .is_from_cache());
     }
 
     #[track_caller]
@@ -107,7 +111,8 @@ fn a_connection_that_replaces_another_does_not_take_its_marks_for_its_own() {
 #[test]
 fn a_name_of_a_schema_that_was_rolled_back_is_looked_up_anew() {
     const SEARCH: &str = "CREATE VIRTUAL TABLE x USING fts5(b)";
-    let version = |connection: &rusqlite::Connection| connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0)).unwrap();
+    let version =
+        |connection: &rusqlite::Connection| connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0)).unwrap();
     let elsewhere = rusqlite::Connection::open_in_memory().unwrap();
     elsewhere.execute_batch(SEARCH).unwrap();
     let steps = version(&elsewhere);
