@@ -53,29 +53,15 @@ pub struct Plan {
     /// The statement's text.
     pub sql: Arc<str>,
     pub footprint: Footprint,
-    /// Where the statement stands towards the clock; empty where nobody asks for it, or as long as it is not known.
-    pub bearings: OnceBox<Bearings>,
+    /// What the statement moves, in the clock's terms; empty where nobody asks for it, or as long as it is not known.
+    pub effects: OnceBox<Effects>,
+    /// What its result rests on, `None` inside: on something whose changes nobody can follow. Empty until somebody asks for it.
+    pub ground: OnceBox<Option<Ground>>,
     pub columns: Arc<Columns>,
     /// The name of each parameter with its prefix (`?NNN` included); `None` for a plain `?`.
     pub parameters: Vec<Option<String>>,
     /// Set once the text has been remembered for reports.
     pub noticed: AtomicBool,
-}
-
-impl Plan {
-    /// What the statement moves; `None`: nobody knows.
-    #[inline]
-    pub fn effects(&self) -> Option<&Effects> {
-        self.bearings.get().map(|bearings| &bearings.effects)
-    }
-}
-
-/// What a statement rests on and what it moves, in the clock's terms.
-#[derive(Debug)]
-pub struct Bearings {
-    /// `None`: on something whose changes nobody can follow.
-    pub ground: Option<Ground>,
-    pub effects: Effects,
 }
 
 /// A statement that is prepared and in use on one connection. A number, so that nothing dangles when the connection goes.
@@ -176,6 +162,10 @@ pub trait Connection: Send {
     /// Prepares the first statement of `sql`, which ends in a NUL (so that the engine need not copy it) and has none elsewhere, and says
     /// where the rest begins; `None` when only blanks and comments are left.
     fn prepare_first(&mut self, sql: &str, permit: Permit) -> Result<(Option<Cursor>, usize)>;
+
+    /// Finds out what the statement's result rests on, unless that is known ([`Plan::ground`]). Later than its snapshot is soon enough: a schema
+    /// that changes in between moves everything.
+    fn find_ground(&mut self, cursor: Cursor) -> Result<()>;
 
     /// What is known of the statement.
     fn plan(&self, cursor: Cursor) -> Result<&Arc<Plan>>;

@@ -314,13 +314,7 @@ impl Store {
         let (connection, batch) = lease.parts();
         let fetch = match wish {
             None => exec::first_batch(connection, cursor, params, limit, op, batch)?,
-            Some(wish) => {
-                let _leading = self.lead(&wish);
-                let whole = self.limit_of_the_kept(&wish, connection.plan(cursor)?, limit, options);
-                let fetch = exec::first_batch(connection, cursor, params, whole, op, batch)?;
-                self.grant(wish, connection.plan(cursor)?, batch, fetch);
-                fetch
-            }
+            Some(wish) => self.run_to_keep(wish, connection, cursor, params, limit, options, op, batch)?,
         };
         let received = receive(&connection.plan(cursor)?.columns, First::Fresh(batch));
         if fetch == Fetch::Done {

@@ -7,8 +7,9 @@ use super::Store;
 use crate::cache::{Bypass, Cache, CacheStats, Found, Key, Leading};
 use crate::cancel::Op;
 use crate::clock::{Ground, Mark, Moment};
-use crate::driver::{Fetch, Limit, Permit, Plan};
+use crate::driver::{Connection, Cursor, Fetch, Limit, Permit, Plan};
 use crate::error::{Error, Kind, Result};
+use crate::exec;
 use crate::options::{CacheUse, QueryOptions};
 use crate::pool::{Lease, Pool};
 use crate::results::Rest;
@@ -161,9 +162,38 @@ impl Store {
         Some(Looked::Run(Wish { found: Some(found), ..wish }))
     }
 
+    /// The first batch of a query, whose result is kept if it can be.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn run_to_keep(
+        &self,
+        wish: Wish<'_>,
+        connection: &mut dyn Connection,
+        cursor: Cursor,
+        params: Params<'_>,
+        limit: Limit,
+        options: &QueryOptions<'_>,
+        op: &Op<'_>,
+        batch: &mut Batch,
+    ) -> Result<Fetch> {
+        let _leading = self.lead(&wish);
+        let footprint = &connection.plan(cursor)?.footprint;
+        let worth_it = matches!(wish.found, Some(Ok(_))) && footprint.select && footprint.pure_functions;
+        if worth_it {
+            connection.find_ground(cursor)?;
+        }
+        let whole = self.limit_of_the_kept(&wish, connection.plan(cursor)?, limit, options);
+        let fetch = exec::first_batch(connection, cursor, params, whole, op, batch)?;
+        if worth_it {
+            // SQLite may have prepared it anew for this run.
+            connection.find_ground(cursor)?;
+        }
+        self.grant(wish, connection.plan(cursor)?, batch, fetch);
+        Ok(fetch)
+    }
+
     /// Lets others who want the same result wait for it.
     #[inline]
-    pub(super) fn lead<'a>(&'a self, wish: &Wish<'a>) -> Option<Leading<'a>> {
+    fn lead<'a>(&'a self, wish: &Wish<'a>) -> Option<Leading<'a>> {
         match wish.found {
             Some(Ok(_)) => Some(self.inner.cache.as_ref()?.lead(wish.key.bytes())),
             _ => None,
@@ -171,7 +201,7 @@ impl Store {
     }
 
     /// How much the first batch of a result may hold that is to be kept: all that would be.
-    pub(super) fn limit_of_the_kept(&self, wish: &Wish<'_>, plan: &Plan, limit: Limit, options: &QueryOptions<'_>) -> Limit {
+    fn limit_of_the_kept(&self, wish: &Wish<'_>, plan: &Plan, limit: Limit, options: &QueryOptions<'_>) -> Limit {
         match &self.inner.cache {
             Some(cache) if options.batch_rows == 0 && matches!(wish.found, Some(Ok(_))) && ground(plan).is_ok() => {
                 let share = cache.share();
@@ -184,7 +214,7 @@ impl Store {
 
     /// Keeps a result that has just been read, if it can be kept, and counts the query. `plan` is what is known of the statement now: SQLite may
     /// have prepared it anew for this run.
-    pub(super) fn grant(&self, wish: Wish<'_>, plan: &Plan, batch: &Batch, fetch: Fetch) {
+    fn grant(&self, wish: Wish<'_>, plan: &Plan, batch: &Batch, fetch: Fetch) {
         let (Some(cache), Some(found)) = (&self.inner.cache, wish.found) else { return };
         match found.and_then(|moment| Ok((moment, ground(plan)?))) {
             Err(bypass) => cache.count(bypass),
@@ -267,6 +297,5 @@ fn ground(plan: &Plan) -> std::result::Result<&Ground, Bypass> {
     if !footprint.pure_functions {
         return Err(Bypass::Function);
     }
-    let bearings = plan.bearings.get().ok_or(Bypass::Schema)?;
-    bearings.ground.as_ref().ok_or(Bypass::Table)
+    plan.ground.get().ok_or(Bypass::Schema)?.as_ref().ok_or(Bypass::Table)
 }

@@ -18,6 +18,7 @@ const fn wants(cache: CacheUse) -> QueryOptions<'static> {
         unprepared: false,
         no_writer: false,
         unbound: false,
+        only_cached: false,
         whole: false,
         batch_rows: 0,
         cache_ttl: None,

@@ -310,3 +310,29 @@ fn a_write_beside_a_half_read_result_of_its_connection_is_seen() {
         bench.settles(U);
     });
 }
+
+#[test]
+fn a_table_that_serves_a_join_by_columns_alone_is_rested_on() {
+    everywhere(|bench| {
+        bench.script(
+            "CREATE TABLE owner(id INTEGER PRIMARY KEY, name TEXT);
+             CREATE TABLE pet(name TEXT, id INTEGER, UNIQUE(id));
+             CREATE VIEW owned AS SELECT owner.name FROM owner JOIN pet USING (id);
+             INSERT INTO owner VALUES (1, 'Ada'), (2, 'Bob'); INSERT INTO pet VALUES ('Rex', 1)",
+        );
+        let queries = [
+            "SELECT count(*) FROM owner JOIN pet USING (id)",
+            "SELECT owner.rowid FROM owner NATURAL JOIN (SELECT id FROM pet)",
+            "SELECT 1 FROM owner JOIN pet USING (id)",
+            "SELECT count(*) FROM owned",
+            "SELECT name FROM owned WHERE name < 'C'",
+        ];
+        queries.iter().for_each(|sql| bench.settles(sql));
+        bench.run("INSERT INTO pet VALUES ('Tom', 2)");
+        queries.iter().for_each(|sql| bench.moved(sql));
+        bench.run("DELETE FROM pet WHERE id = 1");
+        queries.iter().for_each(|sql| bench.moved(sql));
+        bench.run("INSERT INTO u VALUES (77)");
+        queries.iter().for_each(|sql| bench.hits(sql));
+    });
+}

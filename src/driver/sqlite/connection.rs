@@ -165,7 +165,7 @@ impl Connection for SqliteConnection {
     #[inline]
     fn prepare(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<Cursor> {
         if let Some(cursor) = self.statements.checkout(sql) {
-            self.find_bearings(cursor)?;
+            self.find_effects(cursor)?;
             return Ok(cursor);
         }
         refuse_nul(sql)?;
@@ -183,6 +183,16 @@ impl Connection for SqliteConnection {
 
     fn prepare_first(&mut self, sql: &str, permit: Permit) -> Result<(Option<Cursor>, usize)> {
         self.prepare_raw(sql, permit, false)
+    }
+
+    fn find_ground(&mut self, cursor: Cursor) -> Result<()> {
+        let plan = &self.statements.peek(cursor)?.plan;
+        if let (Some(kinds), Some(clock), None) = (&mut self.kinds, &self.shared.clock, plan.ground.get()) {
+            if let Some(ground) = kinds.ground(&mut self.raw, &self.recorder, clock, plan) {
+                let _ = plan.ground.set(Box::new(ground));
+            }
+        }
+        Ok(())
     }
 
     #[inline]
@@ -212,11 +222,11 @@ impl Connection for SqliteConnection {
             // Of a statement of keepwell's own, or of one that could not be prepared anew.
             recorder.ignore();
         }
-        let writes = !entry.plan.footprint.read_only;
+        let writes = entry.plan.footprint.may_write();
         // Inside a transaction it is soon enough to find out afterwards.
-        let late = writes && entry.plan.bearings.get().is_none() && !raw.autocommit();
+        let late = writes && entry.plan.effects.get().is_none() && !raw.autocommit();
         if writes && !late {
-            raw.ledger().write(entry.plan.effects());
+            raw.ledger().write(entry.plan.effects.get());
         }
         let end = raw.watched(op, |raw| loop {
             match entry.statement.step(raw) {
@@ -253,9 +263,9 @@ impl Connection for SqliteConnection {
                 }
                 entry.statement.reset(raw);
                 entry.running = false;
-                self.find_bearings(cursor)?;
                 if late {
-                    self.raw.ledger().write(self.statements.peek(cursor)?.plan.effects());
+                    self.find_effects(cursor)?;
+                    self.raw.ledger().write(self.statements.peek(cursor)?.plan.effects.get());
                 }
                 Ok(Fetch::Done)
             }

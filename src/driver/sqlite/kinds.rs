@@ -1,18 +1,18 @@
 //! What kind of thing a name in a footprint is: the authorizer tells names alone, and only changes of plain tables can be followed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::control::prepare_own;
 use super::convert;
 use super::raw::{Raw, Statement, Step};
 use super::watch::Recorder;
-use crate::clock::Clock;
-use crate::driver::Bearings;
+use crate::clock::{Clock, Effects, Ground};
+use crate::driver::Plan;
 use crate::error::Result;
 use crate::footprint::Footprint;
 use crate::rows::Batch;
 use crate::tables::Tables;
-use crate::value::ValueRef;
+use crate::value::{Value, ValueRef};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
@@ -33,6 +33,7 @@ pub struct Kinds {
     version: Statement,
     table: Statement,
     module: Statement,
+    root: Statement,
     /// The version of the schema that `known` is of; `None`: look again.
     known_at: Option<i64>,
     known: HashMap<Box<str>, Sort>,
@@ -51,6 +52,7 @@ impl Kinds {
         Ok(Kinds {
             version: one("PRAGMA main.schema_version")?,
             table: one("SELECT type = 'view' OR rootpage > 0 FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view') LIMIT 1")?,
+            root: one("SELECT tbl_name FROM main.sqlite_schema WHERE rootpage = ?1 LIMIT 1")?,
             module: one("SELECT 1 FROM pragma_module_list WHERE name = ?1 COLLATE NOCASE LIMIT 1")?,
             known_at: None,
             known: HashMap::new(),
@@ -58,46 +60,84 @@ impl Kinds {
         })
     }
 
-    /// What a statement rests on and moves. To be asked after it was prepared: when the schema changes after that, SQLite prepares the
-    /// statement anew before it runs.
-    pub fn bearings(&mut self, raw: &Raw, recorder: &Recorder, clock: &Clock, footprint: &Footprint) -> Option<Bearings> {
+    /// What a statement moves; `None` when the schema could not be read.
+    pub fn effects(&mut self, raw: &Raw, recorder: &Recorder, clock: &Clock, footprint: &Footprint) -> Option<Effects> {
         recorder.start_own();
-        let tables = self.resolve(raw, footprint);
+        let tables = self.written(raw, footprint);
         recorder.ignore();
-        let (reads, writes) = tables?;
-        Some(Bearings { ground: reads.map(|reads| clock.ground(&reads)), effects: clock.effects(&writes) })
+        Some(clock.effects(&tables?))
     }
 
-    /// `None` when the schema could not be read.
-    fn resolve(&mut self, raw: &Raw, footprint: &Footprint) -> Option<(Option<Tables>, Tables)> {
+    /// What a statement's result rests on: what the authorizer was told of it, and what its program opens. `None` inside: on something that
+    /// nobody can follow; outside: the schema could not be read.
+    pub fn ground(&mut self, raw: &mut Raw, recorder: &Recorder, clock: &Clock, plan: &Plan) -> Option<Option<Ground>> {
+        recorder.start_own();
+        let tables = self.read(raw, plan);
+        recorder.ignore();
+        Some(tables?.map(|tables| clock.ground(&tables)))
+    }
+
+    fn written(&mut self, raw: &Raw, footprint: &Footprint) -> Option<Tables> {
+        self.catch_up(raw)?;
+        let Tables::Some(names) = &footprint.writes else { return Some(Tables::All) };
+        for name in names {
+            if self.sort(raw, name)? != Sort::Plain {
+                return Some(Tables::All);
+            }
+        }
+        Some(footprint.writes.clone())
+    }
+
+    fn read(&mut self, raw: &mut Raw, plan: &Plan) -> Option<Option<Tables>> {
+        self.catch_up(raw)?;
+        let footprint = &plan.footprint;
+        let mut tables = Tables::default();
+        let mut virtuals = 0;
+        for (names, mentioned) in [(&footprint.reads, false), (&footprint.mentions, true)] {
+            let Tables::Some(names) = names else { return Some(None) };
+            for name in names {
+                match self.sort(raw, name)? {
+                    Sort::Plain => tables.insert(name),
+                    Sort::Special => {
+                        tables = Tables::All;
+                        virtuals += 1;
+                    }
+                    Sort::Function => virtuals += 1,
+                    Sort::Nothing if mentioned => {}
+                    Sort::Foreign | Sort::Nothing => return Some(None),
+                }
+            }
+        }
+        // The authorizer is not told of a table whose columns serve a NATURAL JOIN or USING alone: the program says what it opens.
+        let program = Program::of(raw, &plan.sql)?;
+        if program.virtuals > virtuals || program.elsewhere {
+            return Some(None);
+        }
+        for root in program.roots {
+            match self.table_at(raw, root)? {
+                Some(name) if self.sort(raw, &name)? == Sort::Plain => tables.insert(&name),
+                _ => tables = Tables::All,
+            }
+        }
+        Some(Some(tables))
+    }
+
+    /// Forgets what was known of another version of the schema. `None` when it could not be read.
+    fn catch_up(&mut self, raw: &Raw) -> Option<()> {
         let version = ask(&mut self.version, raw, None, &mut self.batch).ok()??;
         if self.known_at != Some(version) {
             self.known.clear();
         }
         // A version that is not committed may be rolled back, and come again with something else.
         self.known_at = (!raw.is_writing()).then_some(version);
-        let mut reads = Some(Tables::default());
-        for (names, mentioned) in [(&footprint.reads, false), (&footprint.mentions, true)] {
-            let Tables::Some(names) = names else { return Some((None, Tables::All)) };
-            for name in names {
-                match self.sort(raw, name)? {
-                    Sort::Plain => reads.as_mut().into_iter().for_each(|reads| reads.insert(name)),
-                    Sort::Special => reads.as_mut().into_iter().for_each(|reads| *reads = Tables::All),
-                    Sort::Function => {}
-                    Sort::Nothing if mentioned => {}
-                    Sort::Foreign | Sort::Nothing => reads = None,
-                }
-            }
-        }
-        let mut writes = footprint.writes.clone();
-        if let Tables::Some(names) = &footprint.writes {
-            for name in names {
-                if self.sort(raw, name)? != Sort::Plain {
-                    writes = Tables::All;
-                }
-            }
-        }
-        Some((reads, writes))
+        Some(())
+    }
+
+    /// The table that a root page belongs to, as itself or as an index of it; `None` inside: none that has a name in the schema.
+    fn table_at(&mut self, raw: &Raw, root: i64) -> Option<Option<String>> {
+        self.root.bind(1, ValueRef::Integer(root), false);
+        let name = first(&mut self.root, raw, &mut self.batch).ok()?;
+        Some(name.and_then(|name| String::from_utf8(name.as_ref().as_bytes()?.to_vec()).ok()).map(|name| name.to_ascii_lowercase()))
     }
 
     fn sort(&mut self, raw: &Raw, name: &str) -> Option<Sort> {
@@ -124,16 +164,57 @@ impl Kinds {
     }
 }
 
+/// What the program of a statement opens. <https://sqlite.org/opcode.html>
+#[derive(Default)]
+struct Program {
+    /// The root pages of tables and indexes of the main database.
+    roots: BTreeSet<i64>,
+    /// How many virtual tables.
+    virtuals: usize,
+    /// Something of another database.
+    elsewhere: bool,
+}
+
+impl Program {
+    fn of(raw: &mut Raw, sql: &str) -> Option<Program> {
+        const COLUMNS: usize = 8;
+        const OPCODE: usize = 1;
+        let (statement, _) = raw.prepare(&format!("EXPLAIN {sql}"), false).ok()?;
+        let mut statement = statement?;
+        let mut program = Program::default();
+        let mut batch = Batch::new(COLUMNS);
+        while let Step::Row = statement.step(raw) {
+            batch.reset(COLUMNS);
+            statement.read_row(&mut batch, COLUMNS)?;
+            batch.end_row();
+            let number = |operand: usize| batch.get(0, OPCODE + operand).as_i64().unwrap_or(-1);
+            match batch.get(0, OPCODE).as_str()? {
+                "OpenRead" | "ReopenIdx" | "OpenWrite" if number(3) == 0 => drop(program.roots.insert(number(2))),
+                "OpenRead" | "ReopenIdx" | "OpenWrite" => program.elsewhere = true,
+                "VOpen" => program.virtuals += 1,
+                _ => {}
+            }
+        }
+        statement.reset(raw);
+        Some(program)
+    }
+}
+
 /// The integer in the first row, if there is a row.
 pub fn ask(statement: &mut Statement, raw: &Raw, name: Option<&str>, batch: &mut Batch) -> Result<Option<i64>> {
     if let Some(name) = name {
         statement.bind(1, ValueRef::Text(name.as_bytes()), false);
     }
+    Ok(first(statement, raw, batch)?.and_then(|value| value.as_ref().as_i64()))
+}
+
+/// The value in the first row, if there is a row.
+fn first(statement: &mut Statement, raw: &Raw, batch: &mut Batch) -> Result<Option<Value>> {
     batch.reset(1);
     let answer = match statement.step(raw) {
-        Step::Row => Ok(statement.read_row(batch, 1).and_then(|()| {
+        Step::Row => Ok(statement.read_row(batch, 1).map(|()| {
             batch.end_row();
-            batch.get(0, 0).as_i64()
+            batch.get(0, 0).to_owned()
         })),
         Step::Done(_) => Ok(None),
         Step::Failed(code, _) => Err(convert::error(raw.failure(code), "looking at the schema")),

@@ -30,7 +30,7 @@ pub fn prepare_error(failure: Failure, refused: Option<String>, sql: &str) -> Er
 /// To be asked before the statement is reset, so that this ends with its transaction.
 #[cold]
 pub fn heard_in_step(entry: &mut Entry, raw: &Raw, recorder: &Recorder, shared: &Shared) {
-    if !entry.plan.footprint.read_only {
+    if entry.plan.footprint.may_write() {
         raw.ledger().write(None);
     }
     let anew = entry.statement.prepared_anew();
@@ -56,7 +56,8 @@ pub fn plan_of(statement: &Statement, sql: Arc<str>, recorder: &Recorder, shared
     Arc::new(Plan {
         sql,
         footprint: recorder.finish(statement.is_read_only(), statement.is_explain()),
-        bearings: OnceBox::new(),
+        effects: OnceBox::new(),
+        ground: OnceBox::new(),
         columns: Arc::new(columns),
         parameters: (1..=statement.parameter_count()).map(|i| statement.parameter_name(i)).collect(),
         noticed: AtomicBool::new(false),

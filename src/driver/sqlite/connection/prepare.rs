@@ -18,7 +18,7 @@ impl SqliteConnection {
                 // What not everybody may run is not kept where everybody finds it.
                 let keep = keep && !plan.footprint.session && !plan.footprint.control;
                 let cursor = self.statements.insert(statement, plan, keep);
-                self.find_bearings(cursor)?;
+                self.find_effects(cursor)?;
                 Ok((Some(cursor), end))
             }
             Ok((None, end)) => {
@@ -32,19 +32,21 @@ impl SqliteConnection {
         }
     }
 
-    /// Finds out what the statement rests on and moves, where that is not known and somebody asks for it: when it has been prepared, or, where
-    /// SQLite did that once more as it ran, after its end. Later than its snapshot is soon enough: a schema that changed in between has moved
-    /// everything since the moment of the look-up.
+    /// Finds out what a statement moves, where that is not known and somebody asks for it. To be asked after it was prepared: when the schema
+    /// changes after that, SQLite prepares the statement anew before it runs, and then it is taken to move everything.
     #[inline]
-    pub(super) fn find_bearings(&mut self, cursor: Cursor) -> Result<()> {
-        if self.role == Role::Writer && !self.raw.autocommit() && !self.raw.has_snapshot() {
+    pub(super) fn find_effects(&mut self, cursor: Cursor) -> Result<()> {
+        let plan = &self.statements.peek(cursor)?.plan;
+        if self.role == Role::Reader || !plan.footprint.may_write() || plan.effects.get().is_some() {
+            return Ok(());
+        }
+        if !self.raw.autocommit() && !self.raw.has_snapshot() {
             // Looking would open the snapshot of a deferred transaction, and a commit of somebody else before its first write would be a conflict.
             return Ok(());
         }
-        let plan = &self.statements.peek(cursor)?.plan;
-        if let (Some(kinds), Some(clock), None) = (&mut self.kinds, &self.shared.clock, plan.bearings.get()) {
-            if let Some(bearings) = kinds.bearings(&self.raw, &self.recorder, clock, &plan.footprint) {
-                let _ = plan.bearings.set(Box::new(bearings));
+        if let (Some(kinds), Some(clock)) = (&mut self.kinds, &self.shared.clock) {
+            if let Some(effects) = kinds.effects(&self.raw, &self.recorder, clock, &plan.footprint) {
+                let _ = plan.effects.set(Box::new(effects));
             }
         }
         Ok(())
