@@ -19,6 +19,8 @@ mod answer;
 mod catalogue;
 #[path = "cache_fuzz/change.rs"]
 mod change;
+#[path = "cache_fuzz/directed.rs"]
+mod directed;
 #[path = "cache_fuzz/foreign.rs"]
 mod foreign;
 #[path = "cache_fuzz/helper.rs"]

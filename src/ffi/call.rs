@@ -29,6 +29,21 @@ impl Caller for Tick {
     }
 }
 
+/// The options of a call that says nothing about them.
+pub const NO_OPTIONS: kw_options = kw_options {
+    struct_size: size_of::<kw_options>() as u32,
+    flags: 0,
+    timeout_us: 0,
+    cancel: 0,
+    statement: 0,
+    param_names: std::ptr::null(),
+    tick: None,
+    tick_context: std::ptr::null_mut(),
+    cache: KW_CACHE_DEFAULT,
+    batch_rows: 0,
+    cache_ttl_ms: 0,
+};
+
 /// The options of one call, read.
 pub struct Call {
     raw: kw_options,
@@ -40,8 +55,8 @@ impl Call {
     /// `options` is NULL or a valid struct.
     #[inline]
     pub unsafe fn new(options: *const kw_options) -> Result<Call> {
-        // SAFETY: the caller's promise; a zeroed struct of options is valid.
-        let raw = unsafe { read(options, "options")?.unwrap_or_else(|| std::mem::zeroed()) };
+        // SAFETY: the caller's promise.
+        let raw = unsafe { read(options, "options")?.unwrap_or(NO_OPTIONS) };
         Ok(Call::from_raw(raw))
     }
 

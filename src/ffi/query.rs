@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::call::Call;
+use super::call::{Call, NO_OPTIONS};
 use super::fill::{Filled, Space};
 use super::guard::guard;
 use super::rows::Reader;
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn kw_query_into(
                     return Ok(KW_OK);
                 }
                 Shortcut::Miss => {
-                    given = read(options, "options")?.unwrap_or_else(|| std::mem::zeroed::<kw_options>());
+                    given = read(options, "options")?.unwrap_or(NO_OPTIONS);
                     (given.struct_size, given.cache) = (size_of::<kw_options>() as u32, KW_CACHE_REFRESH);
                     options = &given;
                 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, CStr};
 
+use super::call::{ttl, NO_OPTIONS};
 use super::fill::{copy_whole, Space};
 use super::handle::{self, Kinds};
 use super::text::value;
@@ -15,21 +16,6 @@ use crate::value::ValueRef;
 const LARGE: usize = 4096;
 /// Calls with more parameters take the usual way.
 const FEW: usize = 8;
-
-/// The options of a call that gives none.
-const DEFAULT: kw_options = kw_options {
-    struct_size: 0,
-    flags: 0,
-    timeout_us: 0,
-    cancel: 0,
-    statement: 0,
-    param_names: std::ptr::null(),
-    tick: None,
-    tick_context: std::ptr::null_mut(),
-    cache: KW_CACHE_DEFAULT,
-    batch_rows: 0,
-    cache_ttl_ms: 0,
-};
 
 /// What a call asks for, as [`super::query`] has it.
 pub struct Asked {
@@ -49,7 +35,7 @@ pub unsafe fn hit(asked: &Asked, options: *const kw_options, space: Space) -> Re
     // SAFETY: the caller's promise: NULL, or a struct that begins with its size.
     let options = unsafe {
         match options.cast::<u32>().as_ref() {
-            None => &DEFAULT,
+            None => &NO_OPTIONS,
             Some(size) if *size as usize == size_of::<kw_options>() => &*options,
             Some(_) => return Ok(Shortcut::Nothing),
         }
@@ -59,7 +45,7 @@ pub unsafe fn hit(asked: &Asked, options: *const kw_options, space: Space) -> Re
         return Ok(Shortcut::Nothing);
     }
     let cache = if options.cache == KW_CACHE_USE { CacheUse::Use } else { CacheUse::Default };
-    let ttl = super::call::ttl(options);
+    let ttl = ttl(options);
     handle::with_store(asked.target, |store| {
         // SAFETY: the caller's promises.
         let key = || unsafe { key(asked) };

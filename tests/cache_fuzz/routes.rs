@@ -16,6 +16,7 @@ const PLAIN: QueryOptions<'static> = QueryOptions {
     unprepared: false,
     no_writer: false,
     unbound: false,
+    only_cached: false,
     whole: false,
     batch_rows: 0,
     cache: keepwell::options::CacheUse::Use,

@@ -13,6 +13,8 @@ pub struct Tally {
     /// A lock was in the way of one of the two.
     pub unsaid: u64,
     pub impure: u64,
+    /// The store failed with the cache and without, where SQLite's other connection did not.
+    pub engine: u64,
     pub writes: BTreeMap<&'static str, (u64, u64)>,
     pub misses: u64,
     pub invalidated: u64,
@@ -37,8 +39,8 @@ impl Tally {
 
     /// Takes the numbers of another seed in.
     pub fn merge(&mut self, other: Tally) {
-        let mine = [&mut self.comparisons, &mut self.hits, &mut self.failures, &mut self.unsaid, &mut self.impure];
-        let theirs = [other.comparisons, other.hits, other.failures, other.unsaid, other.impure];
+        let mine = [&mut self.comparisons, &mut self.hits, &mut self.failures, &mut self.unsaid, &mut self.impure, &mut self.engine];
+        let theirs = [other.comparisons, other.hits, other.failures, other.unsaid, other.impure, other.engine];
         mine.into_iter().zip(theirs).for_each(|(sum, more)| *sum += more);
         for (route, (all, good)) in other.writes {
             let sum = self.writes.entry(route).or_default();
@@ -57,8 +59,8 @@ impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (share, compared) = (100.0 * self.hit_share(), self.comparisons);
         writeln!(f, "{compared} comparisons, {} of them hits ({share:.1} %), {} failed alike", self.hits, self.failures)?;
-        writeln!(f, "{} met a lock, {} impure queries; {} misses, ", self.unsaid, self.impure, self.misses)?;
-        writeln!(f, "{} invalidated, {} evicted", self.invalidated, self.evicted)?;
+        writeln!(f, "{} met a lock, {} failed by the engine alone, {} impure queries", self.unsaid, self.engine, self.impure)?;
+        writeln!(f, "{} misses, {} invalidated, {} evicted", self.misses, self.invalidated, self.evicted)?;
         let bypasses = Bypass::ALL.iter().map(|(bypass, name)| format!("{name} {}", self.bypasses[*bypass as usize]));
         writeln!(f, "bypasses: {}", bypasses.collect::<Vec<_>>().join(", "))?;
         let writes = self.writes.iter().map(|(route, (all, good))| format!("{route} {good}/{all}"));

@@ -3,6 +3,7 @@
 use super::api::PyObject;
 use super::object::{Object, Outcome, Python, Raised};
 use super::state::Interpreter;
+use crate::ffi::call::NO_OPTIONS;
 use crate::ffi::types::*;
 
 /// The raw arguments of a `METH_FASTCALL | METH_KEYWORDS` call.
@@ -70,7 +71,7 @@ impl<'py> Arguments<'py> {
     #[inline]
     pub fn read(interpreter: &Interpreter, call: &Call<'py>) -> Outcome<Self> {
         let (mut sql, mut params) = (call.position(0), call.position(1));
-        let mut options = no_options();
+        let mut options = NO_OPTIONS;
         if call.keywords.is_some() {
             for pair in call.keywords() {
                 let (name, value) = pair?;
@@ -115,7 +116,7 @@ impl<'py> Command<'py> {
 
 /// The options of a call inside the package: `()`, or `(timeout in µs, flags, cancel, cache, cache's age in ms)`.
 pub fn packed_options(tuple: Object<'_>) -> Outcome<kw_options> {
-    let mut options = no_options();
+    let mut options = NO_OPTIONS;
     if tuple.tuple_len() == 5 {
         let number = |index| tuple.tuple_item(index)?.as_i64().map(Option::unwrap_or_default);
         options.timeout_us = number(0)?;
@@ -129,24 +130,6 @@ pub fn packed_options(tuple: Object<'_>) -> Outcome<kw_options> {
 
 fn handle_of(object: Object<'_>) -> Outcome<u64> {
     object.attribute(c"_handle")?.get().as_u64()
-}
-
-/// The options of a call that says nothing about them.
-#[inline]
-pub fn no_options() -> kw_options {
-    kw_options {
-        struct_size: size_of::<kw_options>() as u32,
-        flags: 0,
-        timeout_us: 0,
-        cancel: 0,
-        statement: 0,
-        param_names: std::ptr::null(),
-        tick: None,
-        tick_context: std::ptr::null_mut(),
-        cache: KW_CACHE_DEFAULT,
-        batch_rows: 0,
-        cache_ttl_ms: 0,
-    }
 }
 
 fn set(interpreter: &Interpreter, options: &mut kw_options, name: Object<'_>, value: Object<'_>) -> Outcome<()> {

@@ -1,8 +1,8 @@
 //! A request of the portable road, read from its bytes.
 
-use super::arguments::no_options;
 use super::marshal::{Item, Reader, Refused};
 use super::tick::tick_of_this_thread;
+use crate::ffi::call::NO_OPTIONS;
 use crate::ffi::types::*;
 use crate::value::{Params, ValueRef};
 
@@ -78,7 +78,7 @@ impl<'a> Request<'a> {
             cache: cache as i32,
             cache_ttl_ms,
             batch_rows: batch_rows as u32,
-            ..no_options()
+            ..NO_OPTIONS
         };
         Ok((Request { block, operation, handle, sql, options }, values))
     }
