@@ -222,6 +222,28 @@ func ExampleStore_With() {
 	// Output: true
 }
 
+func ExampleCache() {
+	ctx, store := exampleStore()
+	defer store.Close()
+	cached := store.With(keepwell.Cache(keepwell.CacheUse, 0))
+	ask := func() {
+		rows := must(cached.Query(ctx, "SELECT name FROM user WHERE age > 30"))
+		names := must(keepwell.Collect[string](rows, nil))
+		fmt.Println(names, rows.FromCache())
+	}
+	ask()
+	ask()
+	must(store.Exec(ctx, "UPDATE user SET age = 40 WHERE id = 3"))
+	ask()
+	stats := must(store.CacheStats())
+	fmt.Printf("%d hit, %d misses\n", stats.Hits, stats.Misses)
+	// Output:
+	// [Ada] false
+	// [Ada] true
+	// [Ada Linus] false
+	// 1 hit, 2 misses
+}
+
 func ExampleStmt() {
 	ctx, store := exampleStore()
 	defer store.Close()
