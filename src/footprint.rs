@@ -32,3 +32,11 @@ pub struct Footprint {
     /// Whether it is one SELECT (or VALUES), not explained and not part of something else.
     pub select: bool,
 }
+
+impl Footprint {
+    /// Whether it may change rows, or the schema: some functions do although the statement counts as one that reads.
+    #[inline]
+    pub fn may_write(&self) -> bool {
+        !self.read_only || !self.writes.is_empty()
+    }
+}

@@ -139,12 +139,14 @@ impl Store {
     /// known now.
     pub(super) fn grant(&self, wish: Wish<'_>, before: &Arc<Plan>, after: &Arc<Plan>, batch: &Batch, fetch: Fetch) {
         let (Some(cache), Some(moment)) = (&self.inner.cache, wish.moment) else { return };
-        match ground(before) {
+        // SQLite also prepares a statement anew because the value of a parameter has changed (`LIKE ?`, and with statistics `> ?`).
+        let same = Arc::ptr_eq(before, after) || before.footprint == after.footprint;
+        match ground(after) {
             Err(bypass) => cache.count(bypass),
-            Ok(_) if !Arc::ptr_eq(before, after) => cache.count(Bypass::Schema),
+            Ok(_) if !same => cache.count(Bypass::Schema),
             Ok(_) if fetch == Fetch::More => cache.count(Bypass::Size),
             Ok(ground) => {
-                let whole = Arc::new(Whole::copy(&before.columns, batch));
+                let whole = Arc::new(Whole::copy(&after.columns, batch));
                 cache.keep(wish.key.bytes(), whole, ground, moment, wish.wanted.ttl);
             }
         }

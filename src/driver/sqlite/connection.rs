@@ -99,6 +99,13 @@ fn run(raw: &Raw, statement: &mut Statement) -> std::result::Result<Receipt, Fai
     }
 }
 
+/// What SQLite has prepared inside a step may change more than is known of the statement, unless that only reads.
+fn may_have_changed_more(raw: &Raw, plan: &Plan) {
+    if !plan.footprint.select || plan.footprint.may_write() {
+        raw.ledger().write(None);
+    }
+}
+
 impl SqliteConnection {
     /// Takes over a connection that is set up already.
     pub fn new(mut raw: Raw, role: Role, shared: Arc<Shared>) -> Result<Self> {
@@ -163,7 +170,7 @@ impl SqliteConnection {
         let error = self.failure_error(failure, &sql, op);
         if let Ok(entry) = self.statements.get(cursor) {
             if self.recorder.heard() {
-                self.raw.ledger().write(None);
+                may_have_changed_more(&self.raw, &entry.plan);
                 heard_in_step(entry, &self.recorder, &self.shared);
             }
             entry.statement.reset(&self.raw);
@@ -213,6 +220,18 @@ impl SqliteConnection {
             self.snapshot = Snapshot::Released;
             let _ = run(&self.raw, &mut self.control.commit);
         }
+    }
+
+    /// The same after a statement has run that was prepared anew meanwhile. Where the schema changes before this, that moves everything, and
+    /// with it what has just been read.
+    #[inline]
+    fn find_bearings_of_what_is_new(&mut self, cursor: Cursor) -> Result<()> {
+        let plan = &self.statements.peek(cursor)?.plan;
+        if self.kinds.is_some() && plan.bearings.get().is_none() {
+            let plan = plan.clone();
+            self.find_bearings(&plan);
+        }
+        Ok(())
     }
 
     /// Finds out what the statement rests on and moves, where that is not known and somebody asks for it.
@@ -291,13 +310,13 @@ impl Connection for SqliteConnection {
             // Of a statement of keepwell's own, or of one that could not be prepared anew.
             recorder.ignore();
         }
-        if !entry.plan.footprint.read_only {
+        if entry.plan.footprint.may_write() {
             raw.ledger().write(entry.plan.bearings.get().map(|bearings| &bearings.effects));
         }
         let end = raw.watched(op, |raw| loop {
             match entry.statement.step(raw) {
                 Step::Row if recorder.heard() => {
-                    raw.ledger().write(None);
+                    may_have_changed_more(raw, &entry.plan);
                     heard_in_step(entry, recorder, shared);
                     if batch.rows() == 0 {
                         columns = entry.plan.columns.len();
@@ -322,12 +341,13 @@ impl Connection for SqliteConnection {
                 entry.statement.reset(raw);
                 entry.running = false;
                 if recorder.heard() {
-                    raw.ledger().write(None);
+                    may_have_changed_more(raw, &entry.plan);
                     heard_in_step(entry, recorder, shared);
                     if batch.rows() == 0 {
                         batch.reset(entry.plan.columns.len());
                     }
                 }
+                self.find_bearings_of_what_is_new(cursor)?;
                 Ok(Fetch::Done)
             }
             Step::Failed(code, _) => Err(self.step_error(cursor, code, op)),

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use rusqlite::TransactionState;
+
 use super::connection::prepare_own;
 use super::convert;
 use super::raw::{Raw, Statement, Step};
@@ -77,8 +79,8 @@ impl Kinds {
         if version != self.known_at {
             self.known.clear();
         }
-        // A version that is rolled back is used again for another schema, so what is seen inside a transaction is not remembered.
-        self.known_at = if raw.autocommit() { version } else { NEVER };
+        // A version that is rolled back is used again for another schema, so what is seen inside a transaction that writes is not remembered.
+        self.known_at = if is_writing(raw) { NEVER } else { version };
         let mut reads = Some(Tables::default());
         for (names, mentioned) in [(&footprint.reads, false), (&footprint.mentions, true)] {
             let Tables::Some(names) = names else { return Some((None, Tables::All)) };
@@ -125,6 +127,11 @@ impl Kinds {
         self.known.insert(name.into(), sort);
         Some(sort)
     }
+}
+
+/// Whether the connection may see a schema that nobody has committed.
+fn is_writing(raw: &Raw) -> bool {
+    !matches!(raw.connection().transaction_state(Some("main")), Ok(TransactionState::None | TransactionState::Read))
 }
 
 /// The integer in the first row, if there is a row.

@@ -161,6 +161,10 @@ impl Notes {
             }
             A::Function { function_name } => {
                 self.impure |= !is_pure(function_name);
+                // FTS4's function rewrites the tables behind its own, in a SELECT.
+                if function_name.eq_ignore_ascii_case("optimize") {
+                    self.writes = Tables::All;
+                }
                 self.reads_last_insert |= function_name.eq_ignore_ascii_case("last_insert_rowid");
             }
             A::Select => self.select = true,
