@@ -126,6 +126,8 @@ fn of_text(random: &mut Random, object: &Object) -> String {
         0 => format!("INSERT INTO {name}({name}) VALUES ('rebuild')"),
         1 => format!("INSERT INTO {name}({name}) VALUES ('optimize')"),
         2 => format!("INSERT INTO {name}({name}) VALUES ('delete-all')"),
+        // Full-text search of the fourth version writes in a SELECT.
+        3 if random.chance(50) => format!("SELECT optimize({name}) FROM {name} LIMIT 1"),
         3 => format!("DELETE FROM {name}"),
         4 => format!("DELETE FROM {name} WHERE rowid = {}", random.below(20)),
         5 | 6 => format!("UPDATE {name} SET {column} = '{words}' WHERE rowid = {}", random.below(20)),

@@ -100,7 +100,7 @@ fn a_connection_that_replaces_another_does_not_take_its_marks_for_its_own() {
     for _ in 0..20 {
         pair.keep("SELECT count(*) FROM t");
         let pinned = pair.store.pin(&QueryOptions::default()).unwrap();
-        pinned.execute("CREATE TEMP TABLE x (a)", Params::NONE, &QueryOptions::default()).unwrap();
+        pinned.execute("PRAGMA case_sensitive_like = on", Params::NONE, &QueryOptions::default()).unwrap();
         drop(pinned);
         pair.foreign("INSERT INTO t VALUES (1)");
         pair.compare("SELECT count(*) FROM t");
@@ -134,5 +134,47 @@ fn a_name_of_a_schema_that_was_rolled_back_is_looked_up_anew() {
         pair.keep("SELECT count(*) FROM x_content");
         pair.write("INSERT INTO x (b) VALUES ('elm')");
         pair.compare("SELECT count(*) FROM x_content");
+    }
+}
+
+/// SQLite prepares a statement anew when the value of such a parameter changes; that is no change of the schema.
+#[test]
+fn a_statement_that_sqlite_prepares_anew_for_its_parameters_is_kept() {
+    for mode in ["wal", "delete", "memory"] {
+        let pair = Pair::new(mode);
+        ["CREATE TABLE t (a TEXT, b)", "CREATE INDEX i ON t (b)", "CREATE INDEX j ON t (a COLLATE NOCASE)"]
+            .iter()
+            .for_each(|sql| pair.write(sql));
+        (0..200).for_each(|n| pair.write(&format!("INSERT INTO t VALUES ('word{n}', {})", n % 40)));
+        pair.write("ANALYZE");
+        for (sql, value) in
+            [("SELECT a FROM t WHERE a LIKE ?1", "word1%".into()), ("SELECT a FROM t WHERE b > ?1", keepwell::ValueRef::Integer(38))]
+        {
+            let ask = || {
+                let options = QueryOptions { cache: CacheUse::Use, ..QueryOptions::default() };
+                pair.store.query(sql, &[value], &options).unwrap().is_from_cache()
+            };
+            (0..4).for_each(|_| _ = ask());
+            assert!(ask(), "{mode}: {sql} {:?}", pair.store.cache_stats());
+        }
+    }
+}
+
+/// A function that writes, in a statement that SQLite takes for one that reads.
+#[test]
+fn what_a_function_of_fts4_rewrites_is_moved() {
+    for mode in ["wal", "delete", "memory"] {
+        let pair = Pair::new(mode);
+        ["CREATE VIRTUAL TABLE f USING fts4(b)", "CREATE TABLE t (a)"].iter().for_each(|sql| pair.write(sql));
+        for _ in 0..3 {
+            (0..3).for_each(|_| pair.write("INSERT INTO f VALUES ('ash elm')"));
+            pair.keep("SELECT * FROM f_segdir");
+            let tx = pair.store.begin(TxMode::Write(Mode::Immediate), &QueryOptions::default()).unwrap();
+            let optimized = tx.query("SELECT optimize(f) FROM f LIMIT 1", Params::NONE, &QueryOptions::default()).unwrap();
+            assert_eq!(optimized.collect().unwrap(), [[Value::Text(b"Index optimized".to_vec())]]);
+            tx.execute("INSERT INTO t VALUES (1)", Params::NONE, &QueryOptions::default()).unwrap();
+            tx.commit().unwrap();
+            pair.compare("SELECT * FROM f_segdir");
+        }
     }
 }
