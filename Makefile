@@ -7,7 +7,7 @@ QUICK ?=
 CARGO ?= cargo
 PYTHON = target/venv/bin/python
 
-.PHONY: all build setup header demo test test-rust test-models test-c test-python test-go test-install bench install lint format clean
+.PHONY: all build setup header demo test test-rust test-models test-c test-python test-go test-install bench fuzz install lint format clean
 
 all: build
 
@@ -38,7 +38,13 @@ test-python: build
 	sh scripts/test.sh python
 test-go: build
 	sh scripts/test.sh go
-test-install: build
+test-# The cache of results against SQLite's own answers, at random: a million comparisons, some ten minutes.
+COMPARISONS ?= 1000000
+fuzz:
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_TARGET_DIR=target/fuzz KEEPWELL_FUZZ_COMPARISONS=$(COMPARISONS) \
+		$(CARGO) test --release --locked --test cache_fuzz -- --nocapture
+
+install: build
 	sh scripts/test.sh install
 
 bench: setup build
