@@ -75,10 +75,11 @@ impl Query {
             };
             statement.raw_bind_parameter(at, to_raw(value))?;
         }
-        let width = statement.column_count();
         let mut found = Vec::new();
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
+            // As many as the row has: the statement may have been prepared anew for it.
+            let width = row.as_ref().column_count();
             found.push((0..width).map(|column| row.get_ref(column).map(from_raw)).collect::<rusqlite::Result<Vec<_>>>()?);
         }
         drop(rows);
