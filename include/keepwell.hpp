@@ -529,10 +529,18 @@ class Options {
     /// Let `token` stop the call. The token must outlive the calls that carry it.
     Options& cancel(const CancelToken& token) noexcept { raw_.cancel = token.handle(); return *this; }
     Options& cancel(const CancelToken&& token) = delete;
-    /// What the result cache may do.
+    /// What the result cache may do. Inside transactions and on pinned connections it is neither read nor filled.
     Options& cache(Cache policy) noexcept { raw_.cache = static_cast<std::int32_t>(policy); return *this; }
-    /// How long a cached result of this call may live; rounded to milliseconds. Without it, the store's default.
-    Options& cache_ttl(std::chrono::milliseconds ttl) noexcept { raw_.cache_ttl_ms = ttl.count(); return *this; }
+    /// How old a result from the cache may be, and how long what is kept may serve; rounded up to milliseconds. Zero or less, and
+    /// without this call: the store's default. Results go when their tables change, whatever their age.
+    template <class Rep, class Period>
+    Options& cache_ttl(std::chrono::duration<Rep, Period> age) noexcept {
+        const double wanted = std::chrono::duration<double, std::milli>(age).count();
+        if (!(wanted > 0)) raw_.cache_ttl_ms = 0;
+        else if (wanted >= 9e15) raw_.cache_ttl_ms = std::int64_t{9000000000000000};
+        else raw_.cache_ttl_ms = std::chrono::ceil<std::chrono::duration<std::int64_t, std::milli>>(age).count();
+        return *this;
+    }
     /// Rows per batch of a streamed result; 0 is the default, 256.
     Options& batch_rows(std::uint32_t rows) noexcept { raw_.batch_rows = rows; return *this; }
     /// Call `function` about every 20 ms on the calling thread while the call waits or runs long; true (or an exception,
@@ -902,6 +910,12 @@ class Rows {
         if (index >= columns().size()) detail::raise_column(index, columns().size());
         return names_[index];
     }
+    /// True when no statement was run for this result: it was kept from an earlier query and still holds. May be asked before the first
+    /// row, between rows and after the last one, until close().
+    bool from_cache() {
+        if (batch_.struct_size == 0 && ahead_.struct_size == 0) ahead_ = read_batch();
+        return ((batch_.flags | ahead_.flags) & KW_BATCH_CACHED) != 0;
+    }
     /// The type a table's column was declared with, as written; nothing for expressions. Borrowed until closed.
     std::optional<std::string_view> column_decltype(std::size_t index) const {
         detail::Call call;
@@ -948,13 +962,18 @@ class Rows {
         position_ = 0;
         batch_.rows = 0;
         if (ended_) return false;
-        detail::Call call;
-        auto batch = detail::sized<kw_batch>();
-        call.check(kw_rows_next_batch(handle_.get(), &batch, call.slot()));
+        const kw_batch batch = ahead_.struct_size != 0 ? std::exchange(ahead_, kw_batch{}) : read_batch();
         ended_ = batch.rows == 0 || (batch.flags & KW_BATCH_LAST) != 0;
         batch_ = batch;
         cells_ = batch.cells;
         return batch.rows != 0;
+    }
+
+    kw_batch read_batch() const {
+        detail::Call call;
+        auto batch = detail::sized<kw_batch>();
+        call.check(kw_rows_next_batch(handle_.get(), &batch, call.slot()));
+        return batch;
     }
 
     void load_names() const {
@@ -974,6 +993,7 @@ class Rows {
     void swap(Rows& other) noexcept {
         std::swap(handle_, other.handle_);
         std::swap(batch_, other.batch_);
+        std::swap(ahead_, other.ahead_);
         std::swap(cells_, other.cells_);
         std::swap(position_, other.position_);
         std::swap(ended_, other.ended_);
@@ -982,6 +1002,8 @@ class Rows {
 
     detail::Owned<kw_rows_close> handle_;
     kw_batch batch_ = {};
+    /// The first batch, where from_cache() was asked before the first row. A struct_size of 0: there is none.
+    kw_batch ahead_ = {};
     const kw_cell* cells_ = nullptr;
     std::uint32_t position_ = 0;
     bool ended_ = false;
@@ -1610,6 +1632,19 @@ class Config {
 
 /// Numbers of the pool; the fields are documented in keepwell.h.
 using Stats = kw_stats;
+/// Numbers of the result cache; the fields are documented in keepwell.h.
+struct CacheStats : kw_cache_stats {
+    /// Queries that were run and whose results could not be kept, whatever the reason.
+    std::uint64_t bypasses() const noexcept {
+        return bypass_disabled + bypass_transaction + bypass_statement + bypass_function + bypass_table + bypass_under_way +
+               bypass_schema + bypass_size;
+    }
+    /// Which part of the queries that asked for the cache was answered from it: 0 to 1, and 0 when none has asked.
+    double hit_ratio() const noexcept {
+        const std::uint64_t asked = hits + misses + bypasses();
+        return asked != 0 ? static_cast<double>(hits) / static_cast<double>(asked) : 0.0;
+    }
+};
 /// The answer of a health check; the fields are documented in keepwell.h.
 using Health = kw_health;
 
@@ -1681,6 +1716,17 @@ class Store : public Target {
         auto out = detail::sized<kw_stats>();
         call.check(kw_store_stats(handle_, &out, call.slot()));
         return out;
+    }
+    CacheStats cache_stats() const {
+        detail::Call call;
+        auto out = detail::sized<CacheStats>();
+        call.check(kw_store_cache_stats(handle_, &out, call.slot()));
+        return out;
+    }
+    /// Forgets all results of the cache; rows that somebody holds stay valid. Correctness never asks for it: it gives memory back.
+    void cache_clear() const {
+        detail::Call call;
+        call.check(kw_store_cache_clear(handle_, call.slot()));
     }
     /// What the configuration said and has no effect, in words; empty when all is well.
     std::vector<std::string> warnings() const {
