@@ -28,10 +28,22 @@ type Config struct {
 
 // CacheOptions configure the cache of results.
 type CacheOptions struct {
-	Enabled bool
-	TTL     time.Duration
-	Size    int // entries
+	Enabled  bool        // the same as CacheAlways; a Policy that is given counts before it
+	Policy   CachePolicy // which queries use the cache; "": those that ask for it, or what File or YAML say
+	TTL      time.Duration
+	Size     int   // results
+	MaxBytes int64 // memory for them
 }
+
+// CachePolicy says which queries use the cache of results.
+type CachePolicy string
+
+// The values of cache.enabled.
+const (
+	CacheOnRequest CachePolicy = "request" // those that ask for it, see Cache
+	CacheAlways    CachePolicy = "true"    // all that do not refuse it
+	CacheNever     CachePolicy = "false"   // none, whatever they ask for
+)
 
 // settings lists the fields as keys and values, in a fixed order. The data source is not among them.
 func (c *Config) settings() [][2]string {
@@ -45,9 +57,11 @@ func (c *Config) settings() [][2]string {
 	add(c.MaxOpenConns != 0, "pool.max_open", c.MaxOpenConns)
 	add(c.MaxIdleConns != 0, "pool.max_idle", c.MaxIdleConns)
 	add(c.ConnMaxLifetime != 0, "pool.max_lifetime", c.ConnMaxLifetime)
-	add(c.Cache.Enabled, "cache.enabled", true)
+	add(c.Cache.Enabled, "cache.enabled", CacheAlways)
+	add(c.Cache.Policy != "", "cache.enabled", c.Cache.Policy)
 	add(c.Cache.TTL != 0, "cache.ttl", c.Cache.TTL)
 	add(c.Cache.Size != 0, "cache.size", c.Cache.Size)
+	add(c.Cache.MaxBytes != 0, "cache.max_bytes", c.Cache.MaxBytes)
 	for _, key := range slices.Sorted(maps.Keys(c.Options)) {
 		add(true, key, c.Options[key])
 	}

@@ -222,6 +222,35 @@ func ExampleStore_With() {
 	// Output: true
 }
 
+func ExampleCache() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	cached := store.With(keepwell.Cache(keepwell.CacheUse, time.Minute))
+	count := func() {
+		rows, err := cached.Query(ctx, "SELECT count(*) FROM user WHERE age > ?", 20)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer rows.Close()
+		for row := range rows.All() {
+			var n int
+			err = row.Scan(&n)
+			fmt.Println(n, rows.FromCache(), err)
+		}
+	}
+	count()
+	count()
+	must(store.Exec(ctx, "INSERT INTO user(name, age) VALUES ('Alan', 41)"))
+	count()
+	fmt.Printf("%.2f\n", must(store.CacheStats()).HitRatio())
+	// Output:
+	// 2 false <nil>
+	// 2 true <nil>
+	// 3 false <nil>
+	// 0.33
+}
+
 func ExampleStmt() {
 	ctx, store := exampleStore()
 	defer store.Close()

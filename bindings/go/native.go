@@ -56,6 +56,9 @@ const (
 
 const statusNeedsWriter = C.KW_NEEDS_WRITER
 
+// fetchCached in the flags of a fetch: the result is from the cache.
+const fetchCached = C.KW_BATCH_CACHED
+
 // nativeCall has the layout of the C struct keepwell_go_call.
 type nativeCall struct {
 	target, statement, cancel          uint64
@@ -123,6 +126,8 @@ var nativeSizes = map[string]int{
 	"kw_result":  C.sizeof_kw_result,
 	"kw_options": C.sizeof_kw_options,
 	"kw_cell":    C.sizeof_kw_cell,
+
+	"kw_cache_stats": C.sizeof_kw_cache_stats,
 }
 
 // prepare fills in what never changes in a frame.
@@ -334,6 +339,29 @@ func nativeStats(store uint64) (Stats, error) {
 		Checkpoints: uint64(s.checkpoints), LogFrames: uint64(s.log_frames),
 		Groups: uint64(s.groups), GroupedWrites: uint64(s.grouped_writes), ReplayedWrites: uint64(s.replayed_writes),
 	}, nil
+}
+
+func nativeCacheStats(store uint64) (CacheStats, error) {
+	s := C.kw_cache_stats{struct_size: C.sizeof_kw_cache_stats}
+	e := newCError()
+	if err := fail(C.kw_store_cache_stats(C.kw_store(store), &s, e), e); err != nil {
+		return CacheStats{}, err
+	}
+	return CacheStats{
+		Enabled: s.enabled != 0, Hits: uint64(s.hits), Misses: uint64(s.misses),
+		Bypasses: CacheBypasses{
+			Disabled: uint64(s.bypass_disabled), Transaction: uint64(s.bypass_transaction), Statement: uint64(s.bypass_statement),
+			Function: uint64(s.bypass_function), Table: uint64(s.bypass_table), UnderWay: uint64(s.bypass_under_way),
+			Schema: uint64(s.bypass_schema), Size: uint64(s.bypass_size),
+		},
+		Invalidated: uint64(s.invalidated), Expired: uint64(s.expired), Evicted: uint64(s.evicted),
+		Entries: uint64(s.entries), Bytes: uint64(s.bytes), MaxEntries: uint64(s.max_entries), MaxBytes: uint64(s.max_bytes),
+	}, nil
+}
+
+func nativeCacheClear(store uint64) error {
+	e := newCError()
+	return fail(C.kw_store_cache_clear(C.kw_store(store), e), e)
 }
 
 // nativeSetting returns the value of one key of an open store's configuration, as text in the key's unit.

@@ -33,7 +33,7 @@ func BatchRows(n int) Option { return func(o *options) { o.batchRows = uint32(ma
 // CacheMode says how a query uses the cache of results.
 type CacheMode int32
 
-// The ways to use the cache of results. They take effect in stores whose configuration enables it.
+// The ways to use the cache of results. They have no effect in transactions, on pinned connections, and where cache.enabled is false.
 const (
 	CacheDefault CacheMode = 0 // as the store's configuration says
 	CacheUse     CacheMode = 1 // look there first, keep the result
@@ -41,9 +41,13 @@ const (
 	CacheRefresh CacheMode = 3 // do not look there, but keep the result
 )
 
-// Cache says how queries use the cache of results, and how long a result may stay there (0: as configured).
+// Cache says how queries use the cache of results, how old a result from it may be, and how long what is kept may serve (0: as configured;
+// parts of a millisecond count as a whole one). Results go when their tables change, whatever their age.
+//
+// A result that is found needs no connection. While all readers are lent, a query that may be found there looks before it waits for one.
 func Cache(mode CacheMode, ttl time.Duration) Option {
-	return func(o *options) { o.cache, o.cacheTTL = int32(mode), ttl.Milliseconds() }
+	ms := int64((max(0, ttl) + time.Millisecond - 1) / time.Millisecond)
+	return func(o *options) { o.cache, o.cacheTTL = int32(mode), ms }
 }
 
 func (o options) with(opts []Option) options {

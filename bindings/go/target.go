@@ -116,6 +116,9 @@ func (t *target) crossLeasing(f *frame, sql string, reads bool) error {
 	p := t.pool
 	if reads && !p.needsWriter(sql) {
 		f.call.flags |= callNoWriter
+		if t.glance(f, sql) {
+			return nil
+		}
 		status, err := t.crossWith(f, sql, p.readers)
 		if status != statusNeedsWriter {
 			return err
