@@ -155,6 +155,11 @@
 #define KW_OPTION_WHOLE 32
 
 /**
+ * Queries of a store only: answer `KW_EXHAUSTED` instead of running the statement when the cache has no result. Needs no connection.
+ */
+#define KW_OPTION_CACHED 64
+
+/**
  * As the store is configured: `cache.enabled` and `query.use_cache`.
  */
 #define KW_CACHE_DEFAULT 0
@@ -457,7 +462,7 @@ typedef struct kw_cache_stats {
      */
     uint64_t bypass_under_way;
     /**
-     * the schema changed while the query was being run;
+     * the schema could not be read, or was changing;
      */
     uint64_t bypass_schema;
     /**

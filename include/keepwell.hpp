@@ -495,12 +495,12 @@ class CancelToken {
     detail::Owned<kw_cancel_free> handle_;
 };
 
-/// What a call may do with the result cache.
+/// What a query wants of the cache of results. In transactions and on pinned connections it is neither read nor filled.
 enum class Cache : std::int32_t {
     standard = KW_CACHE_DEFAULT,  ///< what the store is configured for
-    use = KW_CACHE_USE,           ///< answer from the cache when it is current
-    skip = KW_CACHE_SKIP,         ///< neither read nor fill it
-    refresh = KW_CACHE_REFRESH    ///< run the query and fill it
+    use = KW_CACHE_USE,           ///< take the result from there if it holds, else run the query and keep what it gives
+    skip = KW_CACHE_SKIP,         ///< neither look nor keep
+    refresh = KW_CACHE_REFRESH    ///< run the query and replace what is kept
 };
 
 /// How a call runs. A plain value; written as Options().timeout(2s).read_only().
@@ -529,16 +529,16 @@ class Options {
     /// Let `token` stop the call. The token must outlive the calls that carry it.
     Options& cancel(const CancelToken& token) noexcept { raw_.cancel = token.handle(); return *this; }
     Options& cancel(const CancelToken&& token) = delete;
-    /// What the result cache may do. Inside transactions and on pinned connections it is neither read nor filled.
+    /// What a query wants of the cache of results; see Rows::from_cache().
     Options& cache(Cache policy) noexcept { raw_.cache = static_cast<std::int32_t>(policy); return *this; }
-    /// How old a result from the cache may be, and how long what is kept may serve; rounded up to milliseconds. Zero or less, and
-    /// without this call: the store's default. Results go when their tables change, whatever their age.
+    /// How old a result from the cache may be, and how long what is kept may serve; rounded up to milliseconds, at least one. Without it,
+    /// the store's default.
     template <class Rep, class Period>
-    Options& cache_ttl(std::chrono::duration<Rep, Period> age) noexcept {
-        const double wanted = std::chrono::duration<double, std::milli>(age).count();
-        if (!(wanted > 0)) raw_.cache_ttl_ms = 0;
-        else if (wanted >= 9e15) raw_.cache_ttl_ms = std::int64_t{9000000000000000};
-        else raw_.cache_ttl_ms = std::chrono::ceil<std::chrono::duration<std::int64_t, std::milli>>(age).count();
+    Options& cache_ttl(std::chrono::duration<Rep, Period> ttl) noexcept {
+        const double wanted = std::chrono::duration<double, std::milli>(ttl).count();
+        if (!(wanted > 1)) raw_.cache_ttl_ms = 1;
+        else if (wanted >= 9e18) raw_.cache_ttl_ms = std::numeric_limits<std::int64_t>::max();
+        else raw_.cache_ttl_ms = std::chrono::ceil<std::chrono::duration<std::int64_t, std::milli>>(ttl).count();
         return *this;
     }
     /// Rows per batch of a streamed result; 0 is the default, 256.
@@ -910,12 +910,6 @@ class Rows {
         if (index >= columns().size()) detail::raise_column(index, columns().size());
         return names_[index];
     }
-    /// True when no statement was run for this result: it was kept from an earlier query and still holds. May be asked before the first
-    /// row, between rows and after the last one, until close().
-    bool from_cache() {
-        if (batch_.struct_size == 0 && ahead_.struct_size == 0) ahead_ = read_batch();
-        return ((batch_.flags | ahead_.flags) & KW_BATCH_CACHED) != 0;
-    }
     /// The type a table's column was declared with, as written; nothing for expressions. Borrowed until closed.
     std::optional<std::string_view> column_decltype(std::size_t index) const {
         detail::Call call;
@@ -952,6 +946,16 @@ class Rows {
         return list;
     }
 
+    /// Whether no statement was run for this result: it was kept from an earlier query and still holds. Reads the first batch when none
+    /// was read yet.
+    bool from_cache() {
+        if (!started_) {
+            read_batch();
+            waiting_ = std::exchange(batch_.rows, 0u);
+        }
+        return (batch_.flags & KW_BATCH_CACHED) != 0;
+    }
+
     /// Ends reading and gives everything back; harmless when done already.
     void close() noexcept { *this = Rows(0); }
     kw_rows handle() const noexcept { return handle_.get(); }
@@ -960,20 +964,22 @@ class Rows {
     /// Invariant: cells_ points at row number position_ of batch_ whenever position_ < batch_.rows.
     bool fetch() {
         position_ = 0;
-        batch_.rows = 0;
-        if (ended_) return false;
-        const kw_batch batch = ahead_.struct_size != 0 ? std::exchange(ahead_, kw_batch{}) : read_batch();
-        ended_ = batch.rows == 0 || (batch.flags & KW_BATCH_LAST) != 0;
-        batch_ = batch;
-        cells_ = batch.cells;
-        return batch.rows != 0;
+        batch_.rows = std::exchange(waiting_, 0u);
+        if (batch_.rows == 0) {
+            if (ended_) return false;
+            read_batch();
+        }
+        cells_ = batch_.cells;
+        return batch_.rows != 0;
     }
 
-    kw_batch read_batch() const {
+    void read_batch() {
         detail::Call call;
         auto batch = detail::sized<kw_batch>();
         call.check(kw_rows_next_batch(handle_.get(), &batch, call.slot()));
-        return batch;
+        ended_ = batch.rows == 0 || (batch.flags & KW_BATCH_LAST) != 0;
+        started_ = true;
+        batch_ = batch;
     }
 
     void load_names() const {
@@ -993,20 +999,22 @@ class Rows {
     void swap(Rows& other) noexcept {
         std::swap(handle_, other.handle_);
         std::swap(batch_, other.batch_);
-        std::swap(ahead_, other.ahead_);
         std::swap(cells_, other.cells_);
         std::swap(position_, other.position_);
+        std::swap(waiting_, other.waiting_);
         std::swap(ended_, other.ended_);
+        std::swap(started_, other.started_);
         std::swap(names_, other.names_);
     }
 
     detail::Owned<kw_rows_close> handle_;
     kw_batch batch_ = {};
-    /// The first batch, where from_cache() was asked before the first row. A struct_size of 0: there is none.
-    kw_batch ahead_ = {};
     const kw_cell* cells_ = nullptr;
     std::uint32_t position_ = 0;
+    /// The rows of batch_ while from_cache() has read it and next() has not come to it; batch_.rows is 0 so long.
+    std::uint32_t waiting_ = 0;
     bool ended_ = false;
+    bool started_ = false;
     mutable std::vector<std::string_view> names_;
 };
 
@@ -1632,17 +1640,19 @@ class Config {
 
 /// Numbers of the pool; the fields are documented in keepwell.h.
 using Stats = kw_stats;
-/// Numbers of the result cache; the fields are documented in keepwell.h.
+/// Numbers of the cache of results; the fields are documented in keepwell.h.
 struct CacheStats : kw_cache_stats {
-    /// Queries that were run and whose results could not be kept, whatever the reason.
+    CacheStats() noexcept : kw_cache_stats(detail::sized<kw_cache_stats>()) {}
+
+    /// Queries that asked for the cache and went past it.
     std::uint64_t bypasses() const noexcept {
-        return bypass_disabled + bypass_transaction + bypass_statement + bypass_function + bypass_table + bypass_under_way +
-               bypass_schema + bypass_size;
+        return bypass_disabled + bypass_transaction + bypass_statement + bypass_function + bypass_table + bypass_under_way + bypass_schema +
+               bypass_size;
     }
-    /// Which part of the queries that asked for the cache was answered from it: 0 to 1, and 0 when none has asked.
+    /// The part of the queries that asked for the cache and were answered from it; 0 when none asked.
     double hit_ratio() const noexcept {
         const std::uint64_t asked = hits + misses + bypasses();
-        return asked != 0 ? static_cast<double>(hits) / static_cast<double>(asked) : 0.0;
+        return asked == 0 ? 0.0 : static_cast<double>(hits) / static_cast<double>(asked);
     }
 };
 /// The answer of a health check; the fields are documented in keepwell.h.
@@ -1719,11 +1729,12 @@ class Store : public Target {
     }
     CacheStats cache_stats() const {
         detail::Call call;
-        auto out = detail::sized<CacheStats>();
+        CacheStats out;
         call.check(kw_store_cache_stats(handle_, &out, call.slot()));
         return out;
     }
-    /// Forgets all results of the cache; rows that somebody holds stay valid. Correctness never asks for it: it gives memory back.
+    /// Forgets the results in the cache. Only memory is a reason for it: results that do not hold any more are never given out. Rows that
+    /// are being read stay valid.
     void cache_clear() const {
         detail::Call call;
         call.check(kw_store_cache_clear(handle_, call.slot()));

@@ -55,7 +55,7 @@ pub enum Bypass {
     Table,
     /// A commit of this store was becoming visible at that moment.
     UnderWay,
-    /// The statement was prepared anew while it ran, as the schema had changed.
+    /// The schema could not be read, or was changing.
     Schema,
     /// The result is larger than a sixteenth of `cache.max_bytes`, or was read only in part.
     Size,

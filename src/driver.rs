@@ -62,6 +62,14 @@ pub struct Plan {
     pub noticed: AtomicBool,
 }
 
+impl Plan {
+    /// What the statement moves; `None`: nobody knows.
+    #[inline]
+    pub fn effects(&self) -> Option<&Effects> {
+        self.bearings.get().map(|bearings| &bearings.effects)
+    }
+}
+
 /// What a statement rests on and what it moves, in the clock's terms.
 #[derive(Debug)]
 pub struct Bearings {

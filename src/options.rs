@@ -42,6 +42,8 @@ pub struct QueryOptions<'a> {
     pub unprepared: bool,
     /// Fail with [`crate::error::Kind::NeedsWriter`] instead of waiting for the writer.
     pub no_writer: bool,
+    /// Queries of a store only: fail with [`crate::error::Kind::Exhausted`] instead of running the statement when the cache has no result.
+    pub only_cached: bool,
     /// The call is not tied to its operating-system thread, so a wait for a connection is never taken for a wait for oneself.
     pub unbound: bool,
     /// For what begins a transaction: timeout and token hold for all of its calls, not for its beginning alone.

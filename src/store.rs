@@ -259,6 +259,9 @@ impl Store {
         wish: Option<Wish<'_>>,
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
+        if options.only_cached {
+            return Err(Error::new(Kind::Exhausted, "the cache has no result; call again without asking for a cached one only"));
+        }
         let mut lease = self.inner.pool.reader(op, sql, Purpose::Statement, !options.unbound)?;
         if lease.role() == Role::Reader {
             lease.connection().enter()?;
@@ -312,11 +315,10 @@ impl Store {
         let fetch = match wish {
             None => exec::first_batch(connection, cursor, params, limit, op, batch)?,
             Some(wish) => {
-                let plan = connection.plan(cursor)?.clone();
                 let _leading = self.lead(&wish);
-                let whole = self.limit_of_the_kept(&wish, &plan, limit, options);
+                let whole = self.limit_of_the_kept(&wish, connection.plan(cursor)?, limit, options);
                 let fetch = exec::first_batch(connection, cursor, params, whole, op, batch)?;
-                self.grant(wish, &plan, connection.plan(cursor)?, batch, fetch);
+                self.grant(wish, connection.plan(cursor)?, batch, fetch);
                 fetch
             }
         };

@@ -3,6 +3,8 @@
 
 #[path = "cache/bench.rs"]
 mod bench;
+#[path = "cache/chance.rs"]
+mod chance;
 #[path = "cache/foreign.rs"]
 mod foreign;
 #[path = "cache/limits.rs"]

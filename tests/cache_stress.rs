@@ -215,11 +215,14 @@ fn raised(tx: &Scope, counter: usize) -> i64 {
     rows[0][0].as_ref().as_i64().unwrap()
 }
 
+/// For who waits for the write lock: it goes to whoever asks at the right moment.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A plain connection that writes, in this process or another one.
 fn foreign_writer(path: &Path, board: &Board, mut chance: Chance) {
     let _end = EndOfAll(board);
     let connection = rusqlite::Connection::open(path).unwrap();
-    connection.busy_timeout(Duration::from_secs(60)).unwrap();
+    connection.busy_timeout(PATIENCE).unwrap();
     while !board.is_over() {
         let counter = chance.below(COUNTERS);
         let (sql, id) = raise(counter);
@@ -231,8 +234,10 @@ fn foreign_writer(path: &Path, board: &Board, mut chance: Chance) {
         board.publish(counter, value);
         board.values().foreign.fetch_add(1, Ordering::Relaxed);
         if chance.below(50) == 0 {
-            // Also where there is no log; whoever is in the way may stay there.
+            // It holds the write lock while it waits for readers, and these never pause: not for long. Whoever is in the way may stay there.
+            connection.busy_timeout(Duration::from_millis(20)).unwrap();
             let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            connection.busy_timeout(PATIENCE).unwrap();
         }
         chance.pause();
         chance.pause();
@@ -352,6 +357,7 @@ impl Place {
     fn open(&self, settings: &[(&str, &str)]) -> Store {
         let mut config = Config::new();
         config.set("datasource", &self.database.to_string_lossy()).unwrap();
+        config.set("options.busy_timeout", &format!("{}ms", PATIENCE.as_millis())).unwrap();
         settings.iter().for_each(|(key, value)| config.set(key, value).unwrap());
         let store = Store::open(&config).unwrap();
         store.execute_script(&script(), &plain()).unwrap();

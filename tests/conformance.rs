@@ -11,12 +11,14 @@ use std::time::Duration;
 use keepwell::cancel::{CancelToken, Op};
 use keepwell::driver::{Changes, Mode};
 use keepwell::error::Retry;
-use keepwell::options::Timeout;
+use keepwell::options::{CacheUse, Timeout};
 use keepwell::store::Statement;
 use keepwell::{Config, Error, Kind, Matrix, Params, QueryOptions, Rows, Scope, Store, TxMode, ValueRef};
 use serde_json::Value as Json;
 
-use format::{array, cells, check_failure, check_form, check_result, check_rows, integer, placed, string, text, Cell, Failure};
+use format::{
+    array, cells, check_failure, check_form, check_origin, check_result, check_rows, integer, placed, string, text, Cell, Failure,
+};
 
 /// What the Rust interface has, of the features that a case may need.
 const FEATURES: &[&str] = &["prepare", "cancel", "thread_bound", "text_bytes"];
@@ -95,6 +97,7 @@ struct Stream {
 #[derive(Default)]
 struct Outcome {
     columns: Option<Vec<String>>,
+    from_cache: Option<bool>,
     rows: Option<Vec<Vec<Cell>>>,
     changes: Option<Changes>,
 }
@@ -104,6 +107,7 @@ impl World {
     fn step(&mut self, step: &Json) -> Result<(), String> {
         match (self.act(step), step.get("error")) {
             (Ok(outcome), None) => {
+                outcome.from_cache.map_or(Ok(()), |from_cache| check_origin(step, from_cache))?;
                 if let Some(rows) = &outcome.rows {
                     check_rows(step, outcome.columns.as_deref(), rows)?;
                 }
@@ -122,14 +126,15 @@ impl World {
                 let mut stream = self.stream(on, step)?;
                 let rows = stream.take(usize::MAX)?;
                 // The columns of an empty result are known at once, those of a statement prepared anew with its rows.
-                Ok(Outcome { columns: Some(stream.rows.columns().names.clone()), rows: Some(rows), changes: None })
+                let columns = Some(stream.rows.columns().names.clone());
+                Ok(Outcome { columns, from_cache: Some(stream.rows.is_from_cache()), rows: Some(rows), changes: None })
             }
             "open_rows" => {
                 let stream = self.stream(on, step)?;
-                let columns = Some(stream.rows.columns().names.clone());
+                let (columns, from_cache) = (Some(stream.rows.columns().names.clone()), Some(stream.rows.is_from_cache()));
                 let name = self.opening(step);
                 self.streams.insert(name, stream);
-                Ok(Outcome { columns, rows: Some(Vec::new()), changes: None })
+                Ok(Outcome { columns, from_cache, rows: Some(Vec::new()), changes: None })
             }
             "read" => {
                 let stream = self.streams.get_mut(on).ok_or_else(|| unknown(on))?;
@@ -398,6 +403,7 @@ fn options(step: &Json) -> Result<QueryOptions<'static>, Error> {
             "read_only" => options.read_only = value == &Json::Bool(true),
             "prepared" => options.unprepared = value == &Json::Bool(false),
             "batch_rows" => options.batch_rows = integer(value) as u32,
+            "cache" => options.cache = cache_use(string(value)),
             "cancelled" => {
                 let token = CancelToken::new()?;
                 token.cancel();
@@ -407,6 +413,15 @@ fn options(step: &Json) -> Result<QueryOptions<'static>, Error> {
         }
     }
     Ok(options)
+}
+
+fn cache_use(word: &str) -> CacheUse {
+    match word {
+        "use" => CacheUse::Use,
+        "skip" => CacheUse::Skip,
+        "refresh" => CacheUse::Refresh,
+        other => panic!("unknown use of the cache: {other}"),
+    }
 }
 
 fn mode(step: &Json) -> TxMode {

@@ -191,3 +191,31 @@ fn the_log_stays_bounded_under_readers_that_never_pause() {
     assert!(largest < 12_000, "the log grew to {largest} frames");
     assert!(store.stats().checkpoints > 0);
 }
+
+/// A checkpoint of somebody else that waits for all readers holds the write lock meanwhile: no commit would end the snapshots.
+#[test]
+fn a_snapshot_in_constant_use_does_not_hold_up_a_checkpoint_that_waits_for_it() {
+    let scratch = scratch();
+    let store = &open(&scratch.path, &[("pool.snapshot_idle", "1000")]);
+    execute(store, "CREATE TABLE t(n INTEGER)");
+    execute(store, "INSERT INTO t VALUES (0)");
+    let stranger = rusqlite::Connection::open(&scratch.path).unwrap();
+    stranger.busy_timeout(Duration::from_secs(10)).unwrap();
+    let over = &AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    number(store, "SELECT count(*) FROM t");
+                }
+            });
+        }
+        for _ in 0..20 {
+            execute(store, "INSERT INTO t VALUES (1)");
+            let busy: i64 = stranger.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+            over.fetch_or(busy != 0, Ordering::Relaxed);
+            assert_eq!(busy, 0, "the readers held it up");
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+}

@@ -1,51 +1,34 @@
 package keepwell
 
 import (
-	"context"
-	"math"
-	"path/filepath"
+	"fmt"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-const cachedSQL = "SELECT x FROM t ORDER BY x"
+const cachedSQL = "SELECT id, name FROM n WHERE id <= 3 ORDER BY id"
 
-// cacheStore is a store with three rows in t, and the same store whose queries ask for the cache.
-func cacheStore(t *testing.T, settings ...string) (store, cached *Store) {
-	store = openTest(t, settings...)
-	mustScript(t, store, "CREATE TABLE t(x); CREATE TABLE other(x); INSERT INTO t VALUES (1), (2), (3)")
-	return store, store.With(Cache(CacheUse, 0))
-}
+func cached(store *Store) *Store { return store.With(Cache(CacheUse, 0)) }
 
-func isHit(t *testing.T, q Querier, sql string, args ...any) bool {
+// fromCache runs a query, reads it to its end, and tells where it came from.
+func fromCache(t testing.TB, q Querier, sql string, args ...any) bool {
 	t.Helper()
 	rows, err := q.Query(bg, sql, args...)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", sql, err)
 	}
-	defer rows.Close()
-	hit := rows.FromCache()
 	for rows.Next() {
-		if rows.FromCache() != hit {
-			t.Error("FromCache changes while rows are read")
-		}
 	}
-	if rows.Err() != nil || rows.FromCache() != hit {
-		t.Error("FromCache at the end:", rows.FromCache(), rows.Err())
+	if rows.Err() != nil {
+		t.Fatalf("%s: %v", sql, rows.Err())
 	}
-	return hit
+	return rows.FromCache()
 }
 
-// wantHits runs the query on each target and compares.
-func wantHit(t *testing.T, want bool, q Querier, sql string, args ...any) {
-	t.Helper()
-	if got := isHit(t, q, sql, args...); got != want {
-		t.Errorf("%s %v: from the cache: %v", sql, args, got)
-	}
-}
-
-func cacheStats(t *testing.T, store *Store) CacheStats {
+func cacheStats(t testing.TB, store *Store) CacheStats {
 	t.Helper()
 	stats, err := store.CacheStats()
 	if err != nil {
@@ -54,272 +37,228 @@ func cacheStats(t *testing.T, store *Store) CacheStats {
 	return stats
 }
 
-func TestARepeatIsAHitUntilItsTableChanges(t *testing.T) {
-	store, cached := cacheStore(t)
-	wantHit(t, false, cached, cachedSQL)
-	wantHit(t, true, cached, cachedSQL)
+func TestAQueryThatRepeatsIsAnsweredFromTheCacheUntilItsTableIsWritten(t *testing.T) {
+	plain := numbers(t, 100)
+	store := cached(plain)
+	mustExec(t, store, "CREATE TABLE other(x)")
+	for i, want := range []bool{false, true, true} {
+		if got := fromCache(t, store, cachedSQL); got != want {
+			t.Errorf("run %d: from the cache %v", i, got)
+		}
+	}
 	mustExec(t, store, "INSERT INTO other VALUES (1)")
-	wantHit(t, true, cached, cachedSQL)
-	mustExec(t, store, "INSERT INTO t VALUES (4)")
-	wantHit(t, false, cached, cachedSQL)
-	wantHit(t, true, cached, cachedSQL)
-	wantHit(t, false, store, cachedSQL)
-
-	for range 2 {
-		if got, err := All[int](bg, cached, cachedSQL); err != nil || len(got) != 4 || got[3] != 4 {
-			t.Error(got, err)
-		}
-		if got := one[int](t, cached, "SELECT max(x) FROM t"); got != 4 {
-			t.Error(got)
-		}
+	if !fromCache(t, store, cachedSQL) {
+		t.Error("a write to another table is felt")
 	}
-	stmt, err := store.Prepare(bg, cachedSQL)
-	if err != nil {
-		t.Fatal(err)
+	mustExec(t, plain, "UPDATE n SET name = 'new' WHERE id = 2")
+	if got := one[string](t, store, "SELECT name FROM n WHERE id = 2"); got != "new" {
+		t.Errorf("got %q", got)
 	}
-	defer stmt.Close()
-	rows, err := stmt.On(cached).Query(bg)
-	if err != nil || !rows.FromCache() {
-		t.Error("a statement does not find what its text has left:", err)
+	if fromCache(t, store, cachedSQL) || !fromCache(t, store, cachedSQL) {
+		t.Error("the result after the write is the one from before, or is not kept")
 	}
-	rows.Close()
-	wantHit(t, false, cached, "SELECT x FROM t WHERE x > :x", Named("x", 9))
-	wantHit(t, true, cached, "SELECT x FROM t WHERE x > :x", Named("x", 9))
-	wantHit(t, false, cached, "SELECT x FROM t WHERE x > :x", Named("x", 9.0))
+	if fromCache(t, plain, cachedSQL) || fromCache(t, store.With(Cache(CacheSkip, 0)), cachedSQL) {
+		t.Error("who does not ask gets a kept result")
+	}
+	if fromCache(t, store.With(Cache(CacheRefresh, 0)), cachedSQL) {
+		t.Error("a refresh does not run the statement")
+	}
 }
 
-func TestTheWaysToUseTheCache(t *testing.T) {
-	store, cached := cacheStore(t)
-	wantHit(t, false, store.With(Cache(CacheRefresh, 0)), cachedSQL)
-	wantHit(t, true, cached, cachedSQL)
-	wantHit(t, false, store.With(Cache(CacheSkip, 0)), cachedSQL)
-	wantHit(t, false, store.With(Cache(CacheRefresh, 0)), cachedSQL)
-	wantHit(t, true, store.With(Cache(CacheUse, time.Hour)), cachedSQL)
-	time.Sleep(30 * time.Millisecond)
-	wantHit(t, false, store.With(Cache(CacheUse, time.Microsecond)), cachedSQL)
-	wantHit(t, true, store.With(Cache(CacheUse, math.MaxInt64)), cachedSQL)
-	wantHit(t, true, store.With(Cache(CacheUse, -1)), cachedSQL)
+func TestValuesOfAKeptResultAreThoseOfTheFirst(t *testing.T) {
+	store := cached(openTest(t))
+	for range 3 {
+		rows, err := store.Query(bg, "SELECT ? AS a, ? AS b, ? AS c, ? AS d, ? AS e", nil, 7, 1.5, "a\x00ä", []byte{0, 255})
+		got, err := Collect[[]any](rows, err)
+		if err != nil || fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", [][]any{{nil, int64(7), 1.5, "a\x00ä", []byte{0, 255}}}) {
+			t.Errorf("%#v, %v", got, err)
+		}
+		if names := strings.Join(rows.Columns(), " "); names != "a b c d e" {
+			t.Errorf("columns %s", names)
+		}
+	}
+	if stats := cacheStats(t, store); stats.Hits != 2 {
+		t.Errorf("%+v", stats)
+	}
 }
 
-func TestACacheIsConfigured(t *testing.T) {
-	open := func(options CacheOptions) *Store {
-		store, err := OpenConfig(Config{DataSource: filepath.Join(t.TempDir(), "a.db"), Cache: options})
+func TestALargeKeptResultIsReadOnWithoutAConnection(t *testing.T) {
+	const n = 20_000
+	store := cached(numbers(t, n))
+	sql := "SELECT id, name, half FROM n ORDER BY id"
+	for i, want := range []bool{false, true, true} {
+		rows, err := store.Query(bg, sql)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { store.Close() })
-		mustScript(t, store, "CREATE TABLE t(x)")
-		return store
+		if rows.FromCache() != want {
+			t.Errorf("run %d: from the cache %v", i, rows.FromCache())
+		}
+		if stats, _ := store.Stats(); stats.InUse != 0 {
+			t.Errorf("run %d: %d connections are in use", i, stats.InUse)
+		}
+		if err := store.CacheClear(); want && err != nil {
+			t.Error(err)
+		}
+		id, name, half, count := 0, "", 0.0, 0
+		for rows.Next() {
+			if err := rows.Scan(&id, &name, &half); err != nil || id != count+1 || name != fmt.Sprint("row ", id) {
+				t.Fatalf("row %d: %d %q %v", count, id, name, err)
+			}
+			count++
+		}
+		if count != n || rows.Err() != nil {
+			t.Errorf("%d rows, %v", count, rows.Err())
+		}
+		if i == 0 || want {
+			fromCache(t, store, sql) // kept again
+		}
 	}
-	for _, always := range []*Store{open(CacheOptions{Enabled: true}), open(CacheOptions{Policy: CacheAlways})} {
-		wantHit(t, false, always, cachedSQL)
-		wantHit(t, true, always, cachedSQL)
-		wantHit(t, false, always.With(Cache(CacheSkip, 0)), cachedSQL)
-	}
-	for _, request := range []*Store{open(CacheOptions{}), open(CacheOptions{Enabled: true, Policy: CacheOnRequest})} {
-		wantHit(t, false, request, cachedSQL)
-		wantHit(t, false, request, cachedSQL)
-		wantHit(t, false, request.With(Cache(CacheUse, 0)), cachedSQL)
-		wantHit(t, true, request.With(Cache(CacheUse, 0)), cachedSQL)
-	}
-	never := open(CacheOptions{Policy: CacheNever}).With(Cache(CacheUse, 0))
-	wantHit(t, false, never, cachedSQL)
-	wantHit(t, false, never, cachedSQL)
-	if stats := cacheStats(t, never); stats.Enabled || stats.Bypasses.Disabled != 2 {
-		t.Errorf("%+v", stats)
-	}
-	sized := cacheStats(t, open(CacheOptions{Size: 10, MaxBytes: 1 << 20}))
-	if !sized.Enabled || sized.MaxEntries != 10 || sized.MaxBytes != 1<<20 {
-		t.Errorf("%+v", sized)
-	}
-	_, err := OpenConfig(Config{DataSource: ":memory:", Cache: CacheOptions{Policy: "maybe"}})
-	wantError(t, err, ErrConfig, "cache.enabled")
 }
 
-func TestTransactionsGoPastTheCache(t *testing.T) {
-	store, cached := cacheStore(t)
-	wantHit(t, false, cached, cachedSQL)
-	tx, err := cached.Begin(bg, nil)
+func TestAKeptResultIsGivenWhileAllConnectionsAreTaken(t *testing.T) {
+	plain := numbers(t, 20_000, "pool.max_open", "2", "pool.wait_timeout", "0.05")
+	store := cached(plain)
+	fromCache(t, store, cachedSQL)
+	stream, err := plain.Query(bg, "SELECT * FROM n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustExec(t, tx, "INSERT INTO t VALUES (4)")
-	wantHit(t, false, tx, cachedSQL)
-	wantHit(t, true, cached, cachedSQL)
+	defer stream.Close()
+	if !fromCache(t, store, cachedSQL) {
+		t.Error("a kept result is not given while the only reader is taken")
+	}
+	var name string
+	if err := store.QueryRow(bg, "SELECT name FROM n WHERE id = 9").Scan(&name); err == nil {
+		t.Error("a query that has to be run got a connection from nowhere")
+	}
+	if err := store.QueryRow(bg, cachedSQL).Scan(new(int), &name); err != nil || name != "row 1" {
+		t.Errorf("%q, %v", name, err)
+	}
+	if err := plain.QueryRow(bg, cachedSQL).Scan(new(int), &name); err == nil {
+		t.Error("who does not ask for the cache gets a kept result")
+	}
+	stmt, err := plain.Prepare(bg, cachedSQL)
+	if err == nil {
+		t.Error("a statement is prepared without a connection")
+		stmt.Close()
+	}
+}
+
+func TestATransactionReadsItsOwnWrites(t *testing.T) {
+	store := cached(numbers(t, 10))
+	fromCache(t, store, cachedSQL)
+	tx, err := store.Begin(bg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx = tx.With(Cache(CacheUse, 0))
+	mustExec(t, tx, "UPDATE n SET name = 'mine'")
+	if got := one[string](t, tx, "SELECT name FROM n WHERE id = 1"); got != "mine" || fromCache(t, tx, cachedSQL) {
+		t.Errorf("got %q", got)
+	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	wantHit(t, true, cached, cachedSQL)
-	wantHit(t, false, cached, "INSERT INTO t VALUES (9) RETURNING x")
-	wantHit(t, false, cached, "INSERT INTO t VALUES (9) RETURNING x")
-	if got := one[int](t, store, "SELECT count(*) FROM t WHERE x = 9"); got != 2 {
-		t.Errorf("%d rows of two inserts", got)
+	if !fromCache(t, store, cachedSQL) {
+		t.Error("a rollback takes results away")
 	}
-	if stats := cacheStats(t, store); stats.Bypasses.Transaction != 1 || stats.Bypasses.Statement != 2 {
+	if stats := cacheStats(t, store); stats.Bypasses.Transaction != 2 {
 		t.Errorf("%+v", stats)
 	}
 }
 
-func TestTheCacheIsCountedAndCleared(t *testing.T) {
-	store, cached := cacheStore(t)
-	if ratio := cacheStats(t, store).HitRatio(); ratio != 0 {
-		t.Error(ratio)
+func TestTheNumbersOfTheCacheAddUp(t *testing.T) {
+	store := cached(numbers(t, 10))
+	runs := []string{cachedSQL, cachedSQL, cachedSQL, "SELECT random()", "INSERT INTO n(name) VALUES ('x') RETURNING id"}
+	for i, sql := range runs {
+		if fromCache(t, store, sql) != (i == 1 || i == 2) {
+			t.Errorf("%s: wrong place", sql)
+		}
 	}
-	wantHit(t, false, cached, cachedSQL)
-	wantHit(t, true, cached, cachedSQL)
-	wantHit(t, true, cached, cachedSQL)
-	wantHit(t, false, cached, "SELECT random()")
 	stats := cacheStats(t, store)
-	if stats.Hits != 2 || stats.Misses != 1 || stats.Bypasses != (CacheBypasses{Function: 1}) || stats.HitRatio() != 0.5 {
+	if !stats.Enabled || stats.Hits != 2 || stats.Misses != 1 || stats.Bypasses.Function != 1 || stats.Bypasses.Statement != 1 {
 		t.Errorf("%+v", stats)
 	}
-	if stats.Entries != 1 || stats.Bytes == 0 || stats.MaxEntries != 1000 || stats.MaxBytes != 64<<20 {
-		t.Errorf("%+v", stats)
+	if stats.Bypasses.Total() != 2 || stats.HitRatio() != 0.4 || stats.Entries != 1 || stats.Bytes == 0 || stats.MaxEntries != 1000 {
+		t.Errorf("%+v, ratio %v", stats, stats.HitRatio())
 	}
 	if err := store.CacheClear(); err != nil {
 		t.Fatal(err)
 	}
-	if stats := cacheStats(t, store); stats.Entries != 0 {
+	if stats := cacheStats(t, store); stats.Entries != 0 || stats.Bytes != 0 || stats.Hits != 2 {
 		t.Errorf("%+v", stats)
 	}
-	wantHit(t, false, cached, cachedSQL)
-	store.Close()
-	_, err := store.CacheStats()
-	wantError(t, err, ErrClosed)
-	wantError(t, store.CacheClear(), ErrClosed)
-}
-
-const manyRows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) SELECT i, 'some text' FROM n"
-
-// A result that does not fit into a frame's buffer comes in pieces from the cache too, and holds no connection then.
-func TestALargeResultFromTheCacheHoldsNoConnection(t *testing.T) {
-	store, cached := cacheStore(t, "pool.max_open", "2")
-	wantHit(t, false, cached, manyRows)
-	wantHit(t, true, cached, manyRows)
-	first, err := cached.Query(bg, manyRows)
-	if err != nil || !first.FromCache() || !first.Next() {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(bg, 5*time.Second)
-	defer cancel()
-	if _, err := One[int](ctx, store, "SELECT count(*) FROM t"); err != nil {
-		t.Error("an open result from the cache holds the reader:", err)
-	}
-	if err := store.CacheClear(); err != nil {
-		t.Fatal(err)
-	}
-	n := 1
-	for first.Next() {
-		n++
-	}
-	if n != 20000 || first.Err() != nil {
-		t.Error(n, first.Err())
+	if (CacheStats{}).HitRatio() != 0 {
+		t.Error("a ratio of nothing")
 	}
 }
 
-// While all readers are lent, what is in the cache is found nevertheless, and what is not waits for its turn.
-func TestAHitWaitsForNoConnection(t *testing.T) {
-	store, cached := cacheStore(t, "pool.max_open", "2", "pool.wait_timeout", "0.05")
-	wantHit(t, false, cached, cachedSQL)
-	wantHit(t, false, cached, manyRows)
-	wantHit(t, false, cached, "SELECT x FROM t WHERE x > :x", Named("x", 1))
-	stmt, err := store.Prepare(bg, cachedSQL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stmt.Close()
-	reader, err := store.With(ReadOnly()).Conn(bg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantHit(t, true, cached, cachedSQL)
-	ctx, cancel := context.WithTimeout(bg, time.Minute)
-	defer cancel()
-	for range 100 {
-		rows, err := stmt.On(cached).Query(ctx)
-		if err != nil || !rows.FromCache() {
+func TestTheConfigurationSaysWhoUsesTheCache(t *testing.T) {
+	for _, c := range []struct {
+		options        CacheOptions
+		asking, silent bool
+	}{{CacheOptions{}, true, false}, {CacheOptions{Enabled: true, MaxBytes: 1 << 20, Size: 7, TTL: time.Hour}, true, true}, {CacheOptions{Disabled: true}, false, false}} {
+		store, err := OpenConfig(Config{DataSource: ":memory:", Cache: c.options})
+		if err != nil {
 			t.Fatal(err)
 		}
-		rows.Close()
-	}
-	wantHit(t, true, cached, manyRows)
-	wantHit(t, true, cached, "SELECT x FROM t WHERE x > :x", Named("x", 1))
-	var x int
-	if err := cached.QueryRow(bg, cachedSQL).Scan(&x); err != nil || x != 1 {
-		t.Error(x, err)
-	}
-	if err := cached.QueryRow(bg, manyRows).Scan(&x, new(string)); err != nil || x != 1 {
-		t.Error(x, err)
-	}
-	_, err = cached.Query(bg, "SELECT count(*) FROM t")
-	wantError(t, err, ErrExhausted)
-	_, err = store.Query(bg, cachedSQL)
-	wantError(t, err, ErrExhausted)
-	_, err = store.With(Cache(CacheRefresh, 0)).Query(bg, cachedSQL)
-	wantError(t, err, ErrExhausted)
-
-	mustExec(t, store, "INSERT INTO t VALUES (0)")
-	_, err = cached.Query(bg, cachedSQL)
-	wantError(t, err, ErrExhausted)
-	stop, ended := context.WithCancel(bg)
-	ended()
-	_, err = cached.Query(stop, cachedSQL)
-	wantError(t, err, ErrCancelled)
-	reader.Close()
-	wantHit(t, false, cached, cachedSQL)
-	if taken, waiting := store.pool.readers.load(); taken != 0 || waiting != 0 {
-		t.Errorf("%d taken, %d waiting", taken, waiting)
-	}
-	store.Close()
-	_, err = cached.Query(bg, cachedSQL)
-	wantError(t, err, ErrClosed)
-}
-
-// Nobody sees less than what was committed before it asked, with more goroutines than readers.
-func TestTheCacheIsNeverStale(t *testing.T) {
-	store, cached := cacheStore(t, "pool.max_open", "3")
-	var committed atomic.Int64
-	var done atomic.Bool
-	committed.Store(3)
-	together(9, func(worker int) {
-		if worker == 0 {
-			defer done.Store(true)
-			for i := int64(4); i < 300; i++ {
-				mustExec(t, store, "INSERT INTO t VALUES (?)", i)
-				committed.Store(i)
-			}
-			return
+		fromCache(t, cached(store), "SELECT 1")
+		fromCache(t, store, "SELECT 2")
+		if fromCache(t, cached(store), "SELECT 1") != c.asking || fromCache(t, store, "SELECT 2") != c.silent {
+			t.Errorf("%+v", c)
 		}
-		for !done.Load() {
-			before := committed.Load()
-			if seen := one[int64](t, cached, "SELECT max(x) FROM t"); seen < before {
-				t.Errorf("%d seen after %d was committed", seen, before)
-			}
+		stats := cacheStats(t, store)
+		if stats.Enabled == c.options.Disabled || c.options.Size == 7 && (stats.MaxEntries != 7 || stats.MaxBytes != 1<<20) {
+			t.Errorf("%+v: %+v", c, stats)
 		}
-	})
-	if stats := cacheStats(t, store); stats.Hits == 0 || stats.Invalidated == 0 {
-		t.Errorf("%+v", stats)
+		store.Close()
+		_, err = store.CacheStats()
+		wantError(t, err, ErrClosed, "closed")
+		wantError(t, store.CacheClear(), ErrClosed, "closed")
 	}
 }
 
-// What is in memory already needs no store any more.
-func TestAnOpenResultFromTheCacheOutlivesItsStore(t *testing.T) {
-	store, cached := cacheStore(t)
-	wantHit(t, false, cached, manyRows)
-	rows, err := cached.Query(bg, manyRows)
-	if err != nil || !rows.FromCache() {
-		t.Fatal(err)
+func TestAnAgeBoundsWhatTheCacheGives(t *testing.T) {
+	store := cached(numbers(t, 10))
+	fromCache(t, store, cachedSQL)
+	if !fromCache(t, store.With(Cache(CacheUse, time.Hour)), cachedSQL) {
+		t.Error("an hour is over")
 	}
-	ctx, cancel := context.WithTimeout(bg, 5*time.Second)
-	defer cancel()
-	if err := store.Shutdown(ctx); err != nil {
-		t.Error(err)
+	young := store.With(Cache(CacheUse, time.Microsecond))
+	for end := time.Now().Add(10 * time.Second); fromCache(t, young, cachedSQL); {
+		if time.Now().After(end) {
+			t.Fatal("it never grows old")
+		}
 	}
-	n := 0
-	for rows.Next() {
-		n++
+}
+
+func TestGoroutinesNeverReadWhatIsOver(t *testing.T) {
+	store := cached(openTest(t))
+	mustScript(t, store, "CREATE TABLE c(v INTEGER); INSERT INTO c VALUES (0)")
+	const last = 500
+	var written atomic.Int64
+	var wait sync.WaitGroup
+	for reader := range 8 {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			for seen := int64(0); seen < last; {
+				least := written.Load()
+				var v int64
+				if err := store.QueryRow(bg, "SELECT v FROM c").Scan(&v); err != nil || v < least || v < seen {
+					t.Errorf("read %d after %d was written and %d seen: %v", v, least, seen, err)
+					return
+				}
+				if seen = v; reader == 0 {
+					store.CacheClear()
+				}
+			}
+		}()
 	}
-	if n != 20000 || rows.Err() != nil {
-		t.Error(n, rows.Err())
+	for i := int64(1); i <= last; i++ {
+		mustExec(t, store, "UPDATE c SET v = ?", i)
+		written.Store(i)
 	}
+	wait.Wait()
 }

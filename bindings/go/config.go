@@ -26,24 +26,14 @@ type Config struct {
 	Options map[string]any // further keys by their names: "sqlite.synchronous": "full"
 }
 
-// CacheOptions configure the cache of results.
+// CacheOptions configure the cache of results. Without any of them, queries use it that ask for it (see [Cache]).
 type CacheOptions struct {
-	Enabled  bool        // the same as CacheAlways; a Policy that is given counts before it
-	Policy   CachePolicy // which queries use the cache; "": those that ask for it, or what File or YAML say
+	Enabled  bool // all queries use it that do not refuse it
+	Disabled bool // none does, whatever it asks for
 	TTL      time.Duration
-	Size     int   // results
-	MaxBytes int64 // memory for them
+	Size     int   // entries
+	MaxBytes int64 // memory of all results together
 }
-
-// CachePolicy says which queries use the cache of results.
-type CachePolicy string
-
-// The values of cache.enabled.
-const (
-	CacheOnRequest CachePolicy = "request" // those that ask for it, see Cache
-	CacheAlways    CachePolicy = "true"    // all that do not refuse it
-	CacheNever     CachePolicy = "false"   // none, whatever they ask for
-)
 
 // settings lists the fields as keys and values, in a fixed order. The data source is not among them.
 func (c *Config) settings() [][2]string {
@@ -57,8 +47,8 @@ func (c *Config) settings() [][2]string {
 	add(c.MaxOpenConns != 0, "pool.max_open", c.MaxOpenConns)
 	add(c.MaxIdleConns != 0, "pool.max_idle", c.MaxIdleConns)
 	add(c.ConnMaxLifetime != 0, "pool.max_lifetime", c.ConnMaxLifetime)
-	add(c.Cache.Enabled, "cache.enabled", CacheAlways)
-	add(c.Cache.Policy != "", "cache.enabled", c.Cache.Policy)
+	add(c.Cache.Enabled, "cache.enabled", true)
+	add(c.Cache.Disabled, "cache.enabled", false)
 	add(c.Cache.TTL != 0, "cache.ttl", c.Cache.TTL)
 	add(c.Cache.Size != 0, "cache.size", c.Cache.Size)
 	add(c.Cache.MaxBytes != 0, "cache.max_bytes", c.Cache.MaxBytes)

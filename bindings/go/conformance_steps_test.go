@@ -90,7 +90,7 @@ func (p *player) do(s *step) (*outcome, error) {
 			return nil, err
 		}
 		p.keep(s.As, rows)
-		return &outcome{columns: rows.Columns()}, nil
+		return &outcome{columns: rows.Columns(), fromCache: rows.FromCache()}, nil
 	case "read", "close_rows":
 		return p.useRows(s)
 	case "execute":
@@ -214,7 +214,7 @@ func (p *player) useRows(s *step) (*outcome, error) {
 
 // readRows takes the next count rows, all for a negative one.
 func readRows(rows *Rows, count int) (*outcome, error) {
-	got := &outcome{columns: rows.Columns()}
+	got := &outcome{columns: rows.Columns(), fromCache: rows.FromCache()}
 	for ; count != 0 && rows.Next(); count-- {
 		row := make([]any, len(got.columns))
 		dest := make([]any, len(row))

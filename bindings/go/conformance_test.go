@@ -42,6 +42,7 @@ type step struct {
 	Times     *int              `json:"times"`
 
 	Columns       []string   `json:"columns"`
+	FromCache     *bool      `json:"from_cache"`
 	Rows          *[][]value `json:"rows"`
 	RowsUnordered *[][]value `json:"rows_unordered"`
 	RowCount      *int       `json:"row_count"`
@@ -54,11 +55,12 @@ type step struct {
 }
 
 type stepOptions struct {
-	TimeoutMS int64 `json:"timeout_ms"`
-	ReadOnly  bool  `json:"read_only"`
-	Prepared  *bool `json:"prepared"`
-	BatchRows int   `json:"batch_rows"`
-	Cancelled bool  `json:"cancelled"`
+	TimeoutMS int64  `json:"timeout_ms"`
+	ReadOnly  bool   `json:"read_only"`
+	Prepared  *bool  `json:"prepared"`
+	BatchRows int    `json:"batch_rows"`
+	Cancelled bool   `json:"cancelled"`
+	Cache     string `json:"cache"`
 }
 
 type stepError struct {
@@ -214,9 +216,10 @@ func (want *stepError) check(err error) error {
 
 // outcome is what a step gave.
 type outcome struct {
-	columns []string
-	rows    [][]any
-	result  *Result
+	columns   []string
+	fromCache bool
+	rows      [][]any
+	result    *Result
 }
 
 func (got *outcome) check(s *step) error {
@@ -225,6 +228,9 @@ func (got *outcome) check(s *step) error {
 	}
 	if s.Columns != nil && !slices.Equal(s.Columns, got.columns) {
 		return differ("expected columns %s, got %s", show(s.Columns), show(got.columns))
+	}
+	if s.FromCache != nil && *s.FromCache != got.fromCache {
+		return differ("expected from_cache %v", *s.FromCache)
 	}
 	if s.LastInsertID != nil && *s.LastInsertID != strconv.FormatInt(got.result.lastInsertID, 10) {
 		return differ("expected last_insert_id %s, got %d", *s.LastInsertID, got.result.lastInsertID)
@@ -295,6 +301,8 @@ func (s *step) arguments() []any {
 	return args
 }
 
+var cacheModes = map[string]CacheMode{"use": CacheUse, "skip": CacheSkip, "refresh": CacheRefresh}
+
 func (o *stepOptions) list() []Option {
 	var all []Option
 	if o.TimeoutMS != 0 {
@@ -308,6 +316,9 @@ func (o *stepOptions) list() []Option {
 	}
 	if o.BatchRows != 0 {
 		all = append(all, BatchRows(o.BatchRows))
+	}
+	if o.Cache != "" {
+		all = append(all, Cache(cacheModes[o.Cache], 0))
 	}
 	return all
 }

@@ -41,6 +41,7 @@ const (
 	callNoWriter    = C.KW_OPTION_NO_WRITER
 	callUnbound     = C.KW_OPTION_UNBOUND
 	callColumnNames = C.KW_OPTION_COLUMN_NAMES
+	callCached      = C.KW_OPTION_CACHED
 )
 
 // Types of cells.
@@ -56,7 +57,7 @@ const (
 
 const statusNeedsWriter = C.KW_NEEDS_WRITER
 
-// fetchCached in the flags of a fetch: the result is from the cache.
+// What a fetch says of its rows.
 const fetchCached = C.KW_BATCH_CACHED
 
 // nativeCall has the layout of the C struct keepwell_go_call.
@@ -121,12 +122,11 @@ var (
 
 // nativeSizes are the sizes of the structs this package was compiled with, for the check against the library.
 var nativeSizes = map[string]int{
-	"kw_error":   C.sizeof_kw_error,
-	"kw_fetch":   C.sizeof_kw_fetch,
-	"kw_result":  C.sizeof_kw_result,
-	"kw_options": C.sizeof_kw_options,
-	"kw_cell":    C.sizeof_kw_cell,
-
+	"kw_error":       C.sizeof_kw_error,
+	"kw_fetch":       C.sizeof_kw_fetch,
+	"kw_result":      C.sizeof_kw_result,
+	"kw_options":     C.sizeof_kw_options,
+	"kw_cell":        C.sizeof_kw_cell,
 	"kw_cache_stats": C.sizeof_kw_cache_stats,
 }
 

@@ -33,21 +33,23 @@ func BatchRows(n int) Option { return func(o *options) { o.batchRows = uint32(ma
 // CacheMode says how a query uses the cache of results.
 type CacheMode int32
 
-// The ways to use the cache of results. They have no effect in transactions, on pinned connections, and where cache.enabled is false.
+// The ways to use the cache of results. In transactions and on pinned connections, and in stores whose configuration disables the cache,
+// they change nothing.
 const (
 	CacheDefault CacheMode = 0 // as the store's configuration says
-	CacheUse     CacheMode = 1 // look there first, keep the result
-	CacheSkip    CacheMode = 2 // neither
-	CacheRefresh CacheMode = 3 // do not look there, but keep the result
+	CacheUse     CacheMode = 1 // take the result from there if it holds, else run the query and keep what it gives
+	CacheSkip    CacheMode = 2 // neither look nor keep
+	CacheRefresh CacheMode = 3 // run the query and replace what is kept
 )
 
-// Cache says how queries use the cache of results, how old a result from it may be, and how long what is kept may serve (0: as configured;
-// parts of a millisecond count as a whole one). Results go when their tables change, whatever their age.
-//
-// A result that is found needs no connection. While all readers are lent, a query that may be found there looks before it waits for one.
+// Cache says how queries use the cache of results, and how old a result from there may be (0: as configured). A result from the cache is
+// never stale, whoever wrote; see [Rows.FromCache].
 func Cache(mode CacheMode, ttl time.Duration) Option {
-	ms := int64((max(0, ttl) + time.Millisecond - 1) / time.Millisecond)
-	return func(o *options) { o.cache, o.cacheTTL = int32(mode), ms }
+	milliseconds := ttl.Milliseconds()
+	if ttl > 0 {
+		milliseconds = max(1, milliseconds)
+	}
+	return func(o *options) { o.cache, o.cacheTTL = int32(mode), milliseconds }
 }
 
 func (o options) with(opts []Option) options {

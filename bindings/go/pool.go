@@ -18,8 +18,8 @@ type pool struct {
 	writer   *slots        // one place
 	readers  *slots        // the others; the writer's when the store has one connection only
 	patience time.Duration // how long to wait for a connection when a call has no deadline; 0: without end
-	caching  bool          // queries that say nothing of the cache of results use it
 	sharing  int           // how many single writes may share one crossing; less than 2: none
+	caching  bool          // whether queries that say nothing of the cache of results use it
 
 	last contention // belongs to who holds the writer's place
 
@@ -35,7 +35,7 @@ type pool struct {
 const rememberedWrites = 256
 
 func newPool(handle uint64, s settings) *pool {
-	p := &pool{handle: handle, writer: newSlots(1), holders: map[*lease]struct{}{}, patience: s.patience, caching: s.caching, sharing: s.sharing}
+	p := &pool{handle: handle, writer: newSlots(1), holders: map[*lease]struct{}{}, patience: s.patience, sharing: s.sharing, caching: s.caching}
 	p.readers = p.writer
 	if s.maxOpen > 1 {
 		p.readers = newSlots(s.maxOpen - 1)

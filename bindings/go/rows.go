@@ -27,12 +27,12 @@ type Rows struct {
 	rows    int    // rows in the buffer
 	first   int    // the first cell of the current row
 	columns int
-	cached  bool   // the result is from the cache
 	more    uint64 // handle of the rest, 0 when the buffer holds the end
 	stream  *guard // the lease of the rest
 	sql     string
 	id      uint64 // equal numbers mean equal columns
 	set     *columnSet
+	cached  bool // no statement was run for it
 	ended   bool // Next has returned false
 	err     error
 }
@@ -47,8 +47,9 @@ func (t *target) query(r *Rows, ctx context.Context, s *Stmt, sql string, args [
 	}
 	*r = Rows{f: f, pool: t.pool, owner: t.guard, sql: sql}
 	r.received()
+	r.cached = f.call.fetch.flags&fetchCached != 0
 	if r.more == 0 || r.cached {
-		f.releaseSlot()
+		f.releaseSlot() // the rest of a kept result is in memory too
 	}
 	if r.more != 0 {
 		r.hold()
@@ -75,11 +76,11 @@ func (t *target) queryFrame(ctx context.Context, f *frame, s *Stmt, sql string, 
 func (r *Rows) received() {
 	fetch := &r.f.call.fetch
 	r.rows, r.columns, r.more = int(fetch.rows), int(fetch.columns), fetch.more
-	r.id, r.cached = fetch.columnsID, fetch.flags&fetchCached != 0
+	r.id = fetch.columnsID
 	r.row, r.first = -1, -r.columns
 }
 
-// hold turns the place of the call, if it has one, into the lease of a stream. The library keeps the address of the frame for its ticks until the
+// hold turns the place of the call into the lease of a stream. The library keeps the address of the frame for its ticks until the
 // stream is closed, so a frame that ticks is pinned as long.
 func (r *Rows) hold() {
 	r.stream = r.pool.newLease(r.f, r.more, "stream", r.sql, nativeCloseRows)
@@ -110,7 +111,7 @@ func (r *Rows) Columns() []string {
 	return r.set.names
 }
 
-// FromCache reports whether no statement was run for this result: it was kept from an earlier query and still holds. See [Cache].
+// FromCache reports whether no statement was run for this result: it was kept from an earlier query and still holds.
 func (r *Rows) FromCache() bool { return r.cached }
 
 // Next moves to the next row, fetching more when the buffer is used up, and reports whether there is one. After false, look at Err.

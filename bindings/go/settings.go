@@ -11,8 +11,8 @@ type settings struct {
 	maxOpen  int           // connections, as the library counts them: a memory database has one
 	patience time.Duration // pool.wait_timeout; 0: without end
 	timeout  time.Duration // query.timeout; 0: none
-	caching  bool          // queries that say nothing of the cache of results use it
 	sharing  int           // single writes in one crossing; less than 2: each crosses alone
+	caching  bool          // cache.enabled is true, and query.use_cache
 }
 
 // settingsOf reads the configuration of an open store, however it was written: fields, options, YAML, another language's.
@@ -25,10 +25,10 @@ func settingsOf(store uint64) (s settings, err error) {
 	s.maxOpen = stats.MaxOpen
 	s.patience = r.seconds("pool.wait_timeout")
 	s.timeout = r.seconds("query.timeout")
-	s.caching = CachePolicy(r.text("cache.enabled")) == CacheAlways && r.flag("query.use_cache")
 	if r.flag("writer.group_commit") && !r.flag("query.read_only") {
 		s.sharing = min(r.number("writer.group_max"), largestGroup)
 	}
+	s.caching = r.text("cache.enabled") == "true" && r.flag("query.use_cache")
 	return s, r.err
 }
 

@@ -75,12 +75,6 @@ func (s *slots) tryAcquire() bool {
 	}
 }
 
-// crowded reports whether who comes now has to wait for a place.
-func (s *slots) crowded() bool {
-	word := s.word.Load()
-	return word&slotsClosed == 0 && (word < slotsOneFree || word&slotsWaiting != 0)
-}
-
 // wait stands in line for a place until stop1 or stop2 is closed or the limit has passed (0: no limit). It returns true when there is no place
 // because the job has been done. Who wants to leave after its job was started waits for the end of it.
 func (s *slots) wait(job any, stop1, stop2 <-chan struct{}, limit time.Duration) (done bool, err error) {

@@ -161,6 +161,71 @@ func (s *Store) Stats() (Stats, error) {
 	return stats, nil
 }
 
+// CacheStats are the numbers of a store's cache of results. Each query that asked for the cache and succeeded is a hit, a miss, or one of
+// the bypasses.
+type CacheStats struct {
+	Enabled  bool // false where the configuration disables it
+	Hits     uint64
+	Misses   uint64        // queries that were run and whose results could be kept
+	Bypasses CacheBypasses // queries that were run and whose results could not
+
+	Invalidated uint64 // results that left because something that they rest on had changed
+	Expired     uint64 // because of their age
+	Evicted     uint64 // for want of room
+
+	Entries    uint64 // results kept now
+	Bytes      uint64 // their memory, with what goes with them
+	MaxEntries uint64
+	MaxBytes   uint64
+}
+
+// CacheBypasses count queries that went past the cache, by reason.
+type CacheBypasses struct {
+	Disabled    uint64 // the configuration disables the cache
+	Transaction uint64 // inside a transaction or on a pinned connection
+	Statement   uint64 // no single SELECT
+	Function    uint64 // a function whose result may depend on more than its arguments
+	Table       uint64 // a table-valued function whose changes nobody can follow
+	UnderWay    uint64 // a commit of this store was becoming visible at that moment
+	Schema      uint64 // the schema changed while the query was being run
+	Size        uint64 // the result is too large, or was read only in part
+}
+
+// Total returns how many there were.
+func (b CacheBypasses) Total() uint64 {
+	return b.Disabled + b.Transaction + b.Statement + b.Function + b.Table + b.UnderWay + b.Schema + b.Size
+}
+
+// HitRatio returns the part of the queries that asked for the cache and were answered from it; 0 when none asked.
+func (s CacheStats) HitRatio() float64 {
+	asked := s.Hits + s.Misses + s.Bypasses.Total()
+	if asked == 0 {
+		return 0
+	}
+	return float64(s.Hits) / float64(asked)
+}
+
+// CacheStats returns the numbers of the cache of results.
+func (s *Store) CacheStats() (CacheStats, error) {
+	if s.pool.closed.Load() {
+		return CacheStats{}, newError(ErrClosed, "cache stats: the store is closed")
+	}
+	stats, err := nativeCacheStats(s.handle)
+	runtime.KeepAlive(s.pool)
+	return stats, err
+}
+
+// CacheClear forgets the results in the cache. Only memory is a reason for it: results that do not hold any more are never given out. Rows
+// that are being read stay as they are.
+func (s *Store) CacheClear() error {
+	if s.pool.closed.Load() {
+		return newError(ErrClosed, "cache clear: the store is closed")
+	}
+	err := nativeCacheClear(s.handle)
+	runtime.KeepAlive(s.pool)
+	return err
+}
+
 // Warnings returns what in the configuration was accepted but has no effect or is risky, and what was noticed since the store was
 // opened, such as a second SQLite library of this process on its file. Each begins with the key that it is about, as in
 // "options.second_sqlite: …". The list only grows.

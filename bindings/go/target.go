@@ -116,9 +116,6 @@ func (t *target) crossLeasing(f *frame, sql string, reads bool) error {
 	p := t.pool
 	if reads && !p.needsWriter(sql) {
 		f.call.flags |= callNoWriter
-		if t.glance(f, sql) {
-			return nil
-		}
 		status, err := t.crossWith(f, sql, p.readers)
 		if status != statusNeedsWriter {
 			return err
@@ -134,6 +131,9 @@ func (t *target) crossLeasing(f *frame, sql string, reads bool) error {
 
 func (t *target) crossWith(f *frame, sql string, s *slots) (int32, error) {
 	if !s.tryAcquire() {
+		if t.crossCached(f, sql) {
+			return 0, nil
+		}
 		if made, err := t.pool.acquireSlow(f, s, t.job(f, sql, s)); err != nil {
 			return int32(ErrExhausted), err
 		} else if made {
@@ -148,6 +148,20 @@ func (t *target) crossWith(f *frame, sql string, s *slots) (int32, error) {
 	status := t.crossHolding(f, sql, s)
 	runtime.KeepAlive(t.pool)
 	return f.made(status)
+}
+
+// crossCached makes a call that would have to wait for a place, if the cache of results can answer it: that takes no connection.
+func (t *target) crossCached(f *frame, sql string) bool {
+	c := &f.call
+	asks := c.cache == int32(CacheUse) || c.cache == int32(CacheDefault) && t.pool.caching
+	if !asks || c.op != opQuery || !f.limit() {
+		return false
+	}
+	c.flags |= callCached
+	status := f.run(sql)
+	c.flags &^= callCached
+	runtime.KeepAlive(t.pool)
+	return status == 0
 }
 
 // crossHolding makes the call of a frame that holds a place of s: with those of other writers while there are such, else alone.

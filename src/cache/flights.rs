@@ -76,10 +76,10 @@ impl Flights {
     }
 
     /// Waits for a flight of the key, if there is one that another thread leads. Says whether it is worth looking once more.
-    #[inline]
     ///
     /// # Errors
     /// Those of `op`, when it has to stop meanwhile.
+    #[inline]
     pub fn follow(&self, key: &[u8], op: &Op<'_>) -> Result<bool> {
         if !self.has_slow() {
             return Ok(false);
@@ -105,16 +105,25 @@ impl Flights {
         }
         op.before_wait();
         let end = Instant::now() + patience;
-        let mut landed = flight.landed.lock();
-        while !*landed {
+        loop {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(false);
             }
+            // With no lock held: a tick is the caller's own code. It may run the same query, or take a lock that the leader lands with.
             op.check("waiting for another thread's run of the same query")?;
-            landed = wait(&flight.news, landed, op.slice(left));
+            if flight.lands_within(op.slice(left)) {
+                return Ok(true);
+            }
         }
-        Ok(true)
+    }
+}
+
+impl Flight {
+    /// Waits for its end; it may say too early that it has not landed.
+    fn lands_within(&self, longest: Duration) -> bool {
+        let landed = self.landed.lock();
+        *landed || *wait(&self.news, landed, longest)
     }
 }
 
@@ -180,6 +189,24 @@ mod tests {
             let waited = follower.join().unwrap().unwrap();
             assert!(waited || flights.slow.lock().peek(&b"slow"[..]).is_none_or(|known| known.flight.is_none()));
         });
+    }
+
+    #[test]
+    fn the_tick_of_a_follower_may_ask_for_the_same_query() {
+        struct Asks<'a>(&'a Flights);
+        impl crate::cancel::Caller for Asks<'_> {
+            fn tick(&self) -> bool {
+                self.0.follow(b"slow", &Op::new(Some(Duration::from_millis(1)), None, None)).is_err()
+            }
+        }
+        let flights = Flights::default();
+        make_slow(&flights, b"slow");
+        let leading = flights.lead(b"slow");
+        std::thread::scope(|threads| {
+            let follower = threads.spawn(|| flights.follow(b"slow", &Op::new(None, None, Some(&Asks(&flights)))));
+            assert!(follower.join().unwrap().is_err(), "cancelled by its tick, which heard that its own time was over");
+        });
+        drop(leading);
     }
 
     #[test]

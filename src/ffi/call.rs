@@ -45,9 +45,7 @@ impl Call {
         Ok(Call::from_raw(raw))
     }
 
-    /// The options of a caller's struct that has been read.
-    #[inline]
-    pub fn from_raw(raw: kw_options) -> Call {
+    fn from_raw(raw: kw_options) -> Call {
         Call { raw, tick: raw.tick.map(|function| Tick { function, context: raw.tick_context }) }
     }
 
@@ -65,8 +63,11 @@ impl Call {
     #[inline]
     pub fn options(&self) -> Result<QueryOptions<'_>> {
         let raw = &self.raw;
-        if raw.flags >= KW_OPTION_WHOLE << 1 {
+        if raw.flags >= KW_OPTION_CACHED << 1 {
             return Err(Error::new(Kind::Abi, format!("options: this library does not know all of the flags {:#x}", raw.flags)));
+        }
+        if raw.cache_ttl_ms < 0 {
+            return Err(Error::new(Kind::Misuse, format!("options: cache_ttl_ms is {}, but has to be 0 or more", raw.cache_ttl_ms)));
         }
         Ok(QueryOptions {
             timeout: match raw.timeout_us {
@@ -79,6 +80,7 @@ impl Call {
             unprepared: self.has(KW_OPTION_UNPREPARED),
             no_writer: self.has(KW_OPTION_NO_WRITER),
             unbound: self.has(KW_OPTION_UNBOUND),
+            only_cached: self.has(KW_OPTION_CACHED),
             whole: self.has(KW_OPTION_WHOLE),
             batch_rows: raw.batch_rows,
             cache: match raw.cache {
@@ -88,7 +90,7 @@ impl Call {
                 KW_CACHE_REFRESH => CacheUse::Refresh,
                 other => return Err(Error::new(Kind::Misuse, format!("options: cache is {other}, but has to be 0 to 3"))),
             },
-            cache_ttl: (raw.cache_ttl_ms > 0).then(|| Duration::from_millis(raw.cache_ttl_ms as u64)),
+            cache_ttl: ttl(raw),
             caller: self.tick.as_ref().map(|tick| tick as &dyn Caller),
         })
     }
@@ -138,6 +140,12 @@ impl Call {
         });
         names.collect::<Result<_>>().map(Some)
     }
+}
+
+/// How long a kept result may serve, where the call says so.
+#[inline]
+pub fn ttl(raw: &kw_options) -> Option<Duration> {
+    (raw.cache_ttl_ms > 0).then(|| Duration::from_millis(raw.cache_ttl_ms as u64))
 }
 
 fn first<T: Default + PartialEq>(a: T, b: T) -> T {

@@ -132,17 +132,22 @@ pub unsafe extern "C" fn kw_query_into(
         unsafe {
             let out = Out::new(out, "out")?;
             let space = Space::new(buffer, buffer_size)?;
-            let mut given = read(options, "options")?.unwrap_or_else(|| std::mem::zeroed::<kw_options>());
-            match shortcut::hit(&Asked { target, sql, sql_len, params, count: param_count }, &given, space)? {
+            let asked = Asked { target, sql, sql_len, params, count: param_count };
+            let mut given;
+            let mut options = options;
+            match shortcut::hit(&asked, options, space)? {
                 Shortcut::Hit(fetch) => {
                     out.write(fetch);
                     return Ok(KW_OK);
                 }
-                Shortcut::Miss => given.cache = KW_CACHE_REFRESH,
+                Shortcut::Miss => {
+                    given = read(options, "options")?.unwrap_or_else(|| std::mem::zeroed::<kw_options>());
+                    (given.struct_size, given.cache) = (size_of::<kw_options>() as u32, KW_CACHE_REFRESH);
+                    options = &given;
+                }
                 Shortcut::Nothing => {}
             }
-            given.struct_size = size_of::<kw_options>() as u32;
-            let request = Request { target, sql, sql_len, params, count: param_count, options: &given, names: param_count };
+            let request = Request { target, sql, sql_len, params, count: param_count, options, names: param_count };
             let fetch = request.run(|on, sql, params, options, call| {
                 let with_names = call.has(KW_OPTION_COLUMN_NAMES);
                 let (filled, rest) =

@@ -2,12 +2,12 @@
 
 use std::ffi::{c_char, CStr};
 
-use super::call::Call;
 use super::fill::{copy_whole, Space};
 use super::handle::{self, Kinds};
 use super::text::value;
 use super::types::*;
 use crate::error::Result;
+use crate::options::CacheUse;
 use crate::store::{Key, Shortcut};
 use crate::value::ValueRef;
 
@@ -15,6 +15,21 @@ use crate::value::ValueRef;
 const LARGE: usize = 4096;
 /// Calls with more parameters take the usual way.
 const FEW: usize = 8;
+
+/// The options of a call that gives none.
+const DEFAULT: kw_options = kw_options {
+    struct_size: 0,
+    flags: 0,
+    timeout_us: 0,
+    cancel: 0,
+    statement: 0,
+    param_names: std::ptr::null(),
+    tick: None,
+    tick_context: std::ptr::null_mut(),
+    cache: KW_CACHE_DEFAULT,
+    batch_rows: 0,
+    cache_ttl_ms: 0,
+};
 
 /// What a call asks for, as [`super::query`] has it.
 pub struct Asked {
@@ -30,20 +45,25 @@ pub struct Asked {
 /// # Safety
 /// The arguments keep the promises of the header.
 #[inline]
-pub unsafe fn hit(asked: &Asked, options: &kw_options, space: Space) -> Result<Shortcut<kw_fetch>> {
+pub unsafe fn hit(asked: &Asked, options: *const kw_options, space: Space) -> Result<Shortcut<kw_fetch>> {
+    // SAFETY: the caller's promise: NULL, or a struct that begins with its size.
+    let options = unsafe {
+        match options.cast::<u32>().as_ref() {
+            None => &DEFAULT,
+            Some(size) if *size as usize == size_of::<kw_options>() => &*options,
+            Some(_) => return Ok(Shortcut::Nothing),
+        }
+    };
     let is_store = asked.target == KW_INSTANCE || handle::kind_of(asked.target) == Kinds::Store as u64;
     if !is_store || !is_plain(options) || asked.count > FEW || asked.sql.is_null() || (asked.params.is_null() && asked.count > 0) {
         return Ok(Shortcut::Nothing);
     }
+    let cache = if options.cache == KW_CACHE_USE { CacheUse::Use } else { CacheUse::Default };
+    let ttl = super::call::ttl(options);
     handle::with_store(asked.target, |store| {
-        let call = Call::from_raw(*options);
-        let options = call.options()?;
-        if !store.may_hit(&options) {
-            return Ok(Shortcut::Nothing);
-        }
         // SAFETY: the caller's promises.
-        let Some(key) = (unsafe { key(asked) }) else { return Ok(Shortcut::Nothing) };
-        store.shortcut(&options, &key, |whole| (whole.size() <= LARGE).then(|| copy_whole(space, whole)).flatten())
+        let key = || unsafe { key(asked) };
+        store.shortcut(cache, ttl, key, |whole| (whole.size() <= LARGE).then(|| copy_whole(space, whole)).flatten())
     })
 }
 
@@ -69,11 +89,12 @@ unsafe fn key(asked: &Asked) -> Option<Key> {
 
 /// Whether the options ask for nothing but the cache, a timeout (which a hit does not take), and what concerns running alone.
 fn is_plain(options: &kw_options) -> bool {
-    const RUNNING: u32 = KW_OPTION_READ_ONLY | KW_OPTION_UNPREPARED | KW_OPTION_NO_WRITER | KW_OPTION_UNBOUND;
+    const RUNNING: u32 = KW_OPTION_READ_ONLY | KW_OPTION_UNPREPARED | KW_OPTION_NO_WRITER | KW_OPTION_UNBOUND | KW_OPTION_CACHED;
     options.flags & !RUNNING == 0
         && options.cancel == 0
         && options.statement == 0
         && options.param_names.is_null()
         && options.tick.is_none()
+        && options.cache_ttl_ms >= 0
         && matches!(options.cache, KW_CACHE_DEFAULT | KW_CACHE_USE)
 }

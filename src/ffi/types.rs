@@ -228,6 +228,8 @@ pub const KW_OPTION_COLUMN_NAMES: u32 = 16;
 /// `kw_tx_begin` only: timeout and token hold for all calls of the transaction, fetches included, and not for its beginning alone. Nothing
 /// ends a commit or rollback.
 pub const KW_OPTION_WHOLE: u32 = 32;
+/// Queries of a store only: answer `KW_EXHAUSTED` instead of running the statement when the cache has no result. Needs no connection.
+pub const KW_OPTION_CACHED: u32 = 64;
 
 /// As the store is configured: `cache.enabled` and `query.use_cache`.
 pub const KW_CACHE_DEFAULT: i32 = 0;
@@ -395,7 +397,7 @@ pub struct kw_cache_stats {
     pub bypass_table: u64,
     /// a commit of this store was becoming visible at that moment;
     pub bypass_under_way: u64,
-    /// the schema changed while the query was being run;
+    /// the schema could not be read, or was changing;
     pub bypass_schema: u64,
     /// larger than a sixteenth of `cache.max_bytes`, or read only in part.
     pub bypass_size: u64,

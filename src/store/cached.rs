@@ -62,14 +62,19 @@ impl Store {
     /// What the call wants of the cache; `None`: nothing.
     #[inline]
     pub(super) fn wanted(&self, options: &QueryOptions<'_>) -> Option<Wanted> {
+        self.wanted_by(options.cache, options.cache_ttl)
+    }
+
+    #[inline]
+    fn wanted_by(&self, cache: CacheUse, ttl: Option<Duration>) -> Option<Wanted> {
         let caching = &self.inner.defaults.caching;
-        let refresh = match options.cache {
+        let refresh = match cache {
             CacheUse::Default if !caching.always => return None,
             CacheUse::Skip => return None,
             CacheUse::Default | CacheUse::Use => false,
             CacheUse::Refresh => true,
         };
-        Some(Wanted { refresh, ttl: options.cache_ttl.or(caching.ttl) })
+        Some(Wanted { refresh, ttl: ttl.or(caching.ttl) })
     }
 
     /// Counts a query that has succeeded inside a transaction or on a pinned connection, where the cache is neither read nor filled.
@@ -177,20 +182,15 @@ impl Store {
         }
     }
 
-    /// Keeps a result that has just been read, if it can be kept, and counts the query: `before` is what was known of the statement before it
-    /// ran, `after` what is known now.
-    pub(super) fn grant(&self, wish: Wish<'_>, before: &Arc<Plan>, after: &Arc<Plan>, batch: &Batch, fetch: Fetch) {
+    /// Keeps a result that has just been read, if it can be kept, and counts the query. `plan` is what is known of the statement now: SQLite may
+    /// have prepared it anew for this run.
+    pub(super) fn grant(&self, wish: Wish<'_>, plan: &Plan, batch: &Batch, fetch: Fetch) {
         let (Some(cache), Some(found)) = (&self.inner.cache, wish.found) else { return };
-        let moment = match found {
-            Ok(moment) => moment,
-            Err(bypass) => return cache.count(bypass),
-        };
-        match ground(before) {
+        match found.and_then(|moment| Ok((moment, ground(plan)?))) {
             Err(bypass) => cache.count(bypass),
-            Ok(_) if !Arc::ptr_eq(before, after) => cache.count(Bypass::Schema),
             Ok(_) if fetch == Fetch::More => cache.count(Bypass::Size),
-            Ok(ground) => {
-                let whole = Arc::new(Whole::copy(&before.columns, batch));
+            Ok((moment, ground)) => {
+                let whole = Arc::new(Whole::copy(&plan.columns, batch));
                 cache.keep(wish.key.bytes(), whole, ground, moment, wish.wanted.ttl);
             }
         }
@@ -203,24 +203,23 @@ impl Store {
         }
     }
 
-    /// Whether the shortest way may lead to a kept result.
-    #[inline]
-    pub(crate) fn may_hit(&self, options: &QueryOptions<'_>) -> bool {
-        let wanted = self.wanted(options).is_some_and(|wanted| !wanted.refresh);
-        wanted && self.inner.cache.as_ref().is_some_and(|cache| !cache.needs_connection())
-    }
-
-    /// The shortest way to a result that is kept: what a call that asks for no more than that can spare itself. `take` copies what it wants.
+    /// The shortest way to a result that is kept, for a call that asks for no more than that. `key` is made when there may be one; `take`
+    /// copies what it wants.
     #[inline]
     pub(crate) fn shortcut<R>(
         &self,
-        options: &QueryOptions<'_>,
-        key: &Key,
+        cache: CacheUse,
+        ttl: Option<Duration>,
+        key: impl FnOnce() -> Option<Key>,
         take: impl FnOnce(&Arc<Whole>) -> Option<R>,
     ) -> Result<Shortcut<R>> {
-        let (Some(wanted), Some(cache)) = (self.wanted(options), &self.inner.cache) else { return Ok(Shortcut::Nothing) };
+        let (Some(wanted), Some(cache)) = (self.wanted_by(cache, ttl), &self.inner.cache) else { return Ok(Shortcut::Nothing) };
+        if wanted.refresh || cache.needs_connection() {
+            return Ok(Shortcut::Nothing);
+        }
         self.inner.pool.check_process()?;
         self.check_alone()?;
+        let Some(key) = key() else { return Ok(Shortcut::Nothing) };
         Ok(match cache.look(key.bytes(), wanted.ttl, None, take) {
             Found::Hit(taken) => Shortcut::Hit(taken),
             Found::Miss(_) if !cache.has_slow() => Shortcut::Miss,

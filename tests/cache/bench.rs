@@ -80,6 +80,12 @@ impl Bench {
         self.name == "wal"
     }
 
+    /// Another store on the same file, for a forked child.
+    pub fn again(&self) -> Bench {
+        let settings = PLACES.iter().find(|place| place.0 == self.name).unwrap().1;
+        Bench { store: open(self.path().to_str().unwrap(), settings), folder: TempDir::with_prefix("child").unwrap(), name: self.name }
+    }
+
     pub fn name(&self) -> &str {
         self.name
     }

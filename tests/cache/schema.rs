@@ -3,7 +3,7 @@
 use keepwell::driver::Mode;
 use keepwell::{Params, QueryOptions, TxMode};
 
-use crate::bench::{everywhere, in_files, plain, T, U};
+use crate::bench::{cached, everywhere, in_files, plain, T, U};
 
 #[test]
 fn a_table_that_was_dropped_and_made_again_is_another_one() {
@@ -159,6 +159,29 @@ fn after_a_change_of_the_schema_writes_soon_move_their_table_alone_again() {
         bench.run("INSERT INTO u VALUES (1)");
         bench.moved(U);
         bench.hits(T);
+    });
+}
+
+/// SQLite prepares such a join anew for each value of its parameter; that is no reason not to keep its results.
+#[test]
+fn a_query_that_is_prepared_anew_as_it_runs_is_kept() {
+    everywhere(|bench| {
+        bench.run("INSERT INTO u VALUES (1), (2)");
+        bench.run("CREATE TABLE w(n INTEGER PRIMARY KEY, v)");
+        let sql = "SELECT t.s, w.v FROM t JOIN w USING(n) WHERE n = ?1";
+        for n in [1, 2, 3] {
+            assert!(!bench.ask_with(sql, &[n.into()], &cached()));
+        }
+        for n in [1, 2, 3] {
+            assert!(bench.ask_with(sql, &[n.into()], &cached()), "{n}");
+        }
+        bench.run("INSERT INTO w VALUES (2, 'two')");
+        for n in [1, 2, 3] {
+            assert!(!bench.ask_with(sql, &[n.into()], &cached()), "{n}");
+        }
+        bench.settles(T);
+        bench.run("ALTER TABLE t ADD COLUMN added");
+        bench.moved("SELECT * FROM t");
     });
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use keepwell::cancel::CancelToken;
+use keepwell::driver::Mode;
 use keepwell::options::{CacheUse, Timeout};
-use keepwell::{Kind, Params, QueryOptions};
+use keepwell::{Kind, Params, QueryOptions, TxMode};
 
 use crate::bench::{cached, everywhere, plain, Bench, T};
 
@@ -137,4 +138,79 @@ fn a_forked_child_has_no_hits() {
         bench.run("INSERT INTO t VALUES (3, 'three')");
         bench.moved(T);
     });
+}
+
+/// A file that may not grow stands for a full disk: commits fail in the middle of writing the log, or the journal.
+#[cfg(unix)]
+#[test]
+#[allow(unsafe_code)]
+fn on_a_full_disk_what_failed_is_not_seen_and_what_was_committed_is() {
+    crate::bench::in_files(|bench| {
+        // SAFETY: the child has a store of its own and ends without returning.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: plain calls of the system; the limit is this process's own.
+            unsafe { libc::alarm(60) };
+            let fine = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| fill_the_disk(&bench.again())));
+            unsafe { libc::_exit(i32::from(fine.is_err())) };
+        }
+        let mut state = 0;
+        // SAFETY: `state` is valid for the answer.
+        assert_eq!(unsafe { libc::waitpid(child, &mut state, 0) }, child);
+        assert_eq!(state, 0, "the child ended badly");
+        bench.settles(T);
+    });
+}
+
+#[cfg(unix)]
+fn fill_the_disk(bench: &Bench) {
+    let write = |rows: i64| -> keepwell::Result<()> {
+        let tx = bench.store.begin(keepwell::TxMode::Write(Default::default()), &plain())?;
+        for _ in 0..rows {
+            tx.execute("INSERT INTO t VALUES (NULL, hex(zeroblob(3000)))", Params::NONE, &plain())?;
+        }
+        tx.commit()
+    };
+    for rows in [1, 3, 20] {
+        limit_files(256 * 1024);
+        let mut failed = 0;
+        for _ in 0..200 {
+            bench.settles(T);
+            failed += i32::from(write(rows).is_err());
+            bench.settles(T);
+            if failed == 3 {
+                break;
+            }
+        }
+        assert_eq!(failed, 3, "the disk was full");
+        limit_files(libc::RLIM_INFINITY);
+        bench.run("DELETE FROM t WHERE n > 2");
+        bench.settles(T);
+        bench.run("UPDATE t SET s = s || '!'");
+        bench.moved(T);
+    }
+}
+
+/// No file may grow beyond this, and trying to is an error instead of a signal.
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn limit_files(bytes: libc::rlim_t) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: plain calls of the system.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &limit), 0);
+    }
+}
+
+#[test]
+fn preparing_in_a_deferred_transaction_opens_no_snapshot() {
+    let bench = Bench::new();
+    let tx = bench.store.begin(TxMode::Write(Mode::Deferred), &plain()).unwrap();
+    tx.prepare("INSERT INTO t VALUES (1001, 'one')", &plain()).unwrap();
+    bench.stranger().execute("INSERT INTO t VALUES (1002, 'two')", []).unwrap();
+    let written = tx.execute("INSERT INTO t VALUES (1001, 'one')", Params::NONE, &plain());
+    written.expect("nothing was read before, so nothing is in conflict");
+    tx.commit().unwrap();
+    bench.moved(T);
 }

@@ -127,6 +127,14 @@ fn differ(what: &str, expected: impl std::fmt::Debug, got: impl std::fmt::Debug)
     Err(format!("{what}: expected {expected:?}, got {got:?}"))
 }
 
+/// Compares where a result came from with what the step expects.
+pub fn check_origin(step: &Json, from_cache: bool) -> Result<(), String> {
+    match step.get("from_cache") {
+        Some(expected) if expected.as_bool() != Some(from_cache) => differ("from_cache", expected, from_cache),
+        _ => Ok(()),
+    }
+}
+
 /// Compares a result with what the step expects of rows.
 pub fn check_rows(step: &Json, columns: Option<&[String]>, got: &[Vec<Cell>]) -> Result<(), String> {
     if let (Some(names), Some(columns)) = (step.get("columns"), columns) {
@@ -236,14 +244,15 @@ pub fn check_failure(expected: &Json, got: &Failure) -> Result<(), String> {
 
 const CASE: &[&str] = &["name", "database", "config", "needs", "steps"];
 const RUN: &[&str] = &["on", "sql", "statement", "params", "named", "options"];
-const ROWS: &[&str] = &["columns", "rows", "rows_unordered", "row_count", "first", "last", "sums"];
+const FROM: &[&str] = &["columns", "from_cache"];
+const ROWS: &[&str] = &["rows", "rows_unordered", "row_count", "first", "last", "sums"];
 const RESULT: &[&str] = &["last_insert_id", "rows_affected"];
 const ERROR: &[&str] = &["kind", "engine_code", "engine_extended_code", "sql_offset", "retryable", "message_has"];
 
 /// The keys that each `do` may have, beside `do`, `times` and `error`.
 const STEPS: &[(&str, &[&[&str]])] = &[
-    ("query", &[RUN, ROWS]),
-    ("stream", &[RUN, ROWS]),
+    ("query", &[RUN, FROM, ROWS]),
+    ("stream", &[RUN, FROM, ROWS]),
     ("execute", &[RUN, RESULT]),
     ("execute_many", &[&["on", "sql", "many", "many_times", "options"], RESULT]),
     ("script", &[&["on", "sql", "options"]]),
@@ -252,7 +261,7 @@ const STEPS: &[(&str, &[&[&str]])] = &[
     ("rollback", &[&["on"]]),
     ("pin", &[&["on", "as", "options"]]),
     ("unpin", &[&["on"]]),
-    ("open_rows", &[RUN, &["as", "columns"]]),
+    ("open_rows", &[RUN, FROM, &["as"]]),
     ("read", &[&["on", "count"], ROWS]),
     ("close_rows", &[&["on"]]),
     ("prepare", &[&["on", "as", "sql", "options"]]),

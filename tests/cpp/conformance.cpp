@@ -110,6 +110,7 @@ struct Handle {
 
 struct Outcome {
     std::vector<std::string> columns;
+    bool from_cache = false;
     std::vector<Line> rows;
     keepwell::Result result;
 };
@@ -193,6 +194,12 @@ class Case {
         }, find(on != nullptr ? on->text() : "store").object);
     }
 
+    static const std::map<std::string, keepwell::Cache>& cache_uses() {
+        static const std::map<std::string, keepwell::Cache> uses{
+            {"use", keepwell::Cache::use}, {"skip", keepwell::Cache::skip}, {"refresh", keepwell::Cache::refresh}};
+        return uses;
+    }
+
     keepwell::Options options(const Json& step) {
         keepwell::Options options;
         const Json* json = step.find("options");
@@ -202,6 +209,7 @@ class Case {
             else if (key == "read_only") options.read_only(value.as<bool>());
             else if (key == "prepared") options.prepared(value.as<bool>());
             else if (key == "batch_rows") options.batch_rows(static_cast<std::uint32_t>(value.as<std::int64_t>()));
+            else if (key == "cache") options.cache(cache_uses().at(value.text()));
             else if (key == "cancelled") cancelled_.trigger(), options.cancel(cancelled_);
             else throw Failure("runner: unknown option " + key);
         }
@@ -231,8 +239,9 @@ class Case {
             out.rows.push_back(std::move(line));
         }
     }
-    static void read_columns(const keepwell::Rows& rows, Outcome& out) {
+    static void read_head(keepwell::Rows& rows, Outcome& out) {
         for (const auto name : rows.columns()) out.columns.emplace_back(name);
+        out.from_cache = rows.from_cache();
     }
 
     Outcome act(const Json& step) {
@@ -242,11 +251,11 @@ class Case {
         Outcome out;
         if (what == "query" || what == "stream") {
             auto rows = with_sql(step, [&](const keepwell::Sql& sql, const auto& p) { return target(step).query(options(step), sql, p); });
-            read_columns(rows, out);
+            read_head(rows, out);
             read_rows(rows, out, SIZE_MAX);
         } else if (what == "open_rows") {
             keep(as, with_sql(step, [&](const keepwell::Sql& sql, const auto& p) { return target(step).query(options(step), sql, p); }));
-            read_columns(get<keepwell::Rows>(as), out);
+            read_head(get<keepwell::Rows>(as), out);
         } else if (what == "read") {
             read_rows(get<keepwell::Rows>(on), out, static_cast<std::size_t>(step["count"].as<std::int64_t>()));
         } else if (what == "execute") {
@@ -296,7 +305,7 @@ class Case {
 
     void play_step(const Json& step) {
         static const std::set<std::string> known{"do", "on", "as", "sql", "statement", "params", "named", "many", "many_times", "mode", "options", "config",
-            "times", "columns", "rows", "rows_unordered", "row_count", "first", "last", "sums", "last_insert_id", "rows_affected", "error", "count", "path", "text"};
+            "times", "columns", "from_cache", "rows", "rows_unordered", "row_count", "first", "last", "sums", "last_insert_id", "rows_affected", "error", "count", "path", "text"};
         for (const auto& [key, value] : step.object()) {
             if (known.count(key) == 0) throw Failure("runner: unknown key " + key);
         }
@@ -322,6 +331,7 @@ class Case {
             for (const auto& name : out.columns) got += name + "|";
             differ("columns", want, got);
         }
+        if (const Json* cached = step.find("from_cache")) differ("from_cache", cached->as<bool>() ? "true" : "false", out.from_cache ? "true" : "false");
         if (const Json* count = step.find("row_count")) differ("row_count", std::to_string(count->as<std::int64_t>()), std::to_string(out.rows.size()));
         if (const Json* rows = step.find("rows")) compare_rows(*rows, out.rows);
         if (const Json* rows = step.find("rows_unordered")) compare_unordered(*rows, out.rows);

@@ -52,6 +52,13 @@ _TOTALS = (
     "waits wait_ns opened closed_max_idle closed_idle_time closed_lifetime closed_broken resets discards exhausted self_deadlocks "
     "checkpoints log_frames groups grouped_writes replayed_writes"
 ).split()
+_BYPASSES = "disabled transaction statement function table under_way schema size".split()
+_CACHE_COUNTS = "invalidated expired evicted entries bytes max_entries max_bytes".split()
+_CacheStats = _struct(
+    "kw_cache_stats",
+    enabled=_u32,
+    **dict.fromkeys(["hits", "misses", *(f"bypass_{reason}" for reason in _BYPASSES), *_CACHE_COUNTS], _u64),
+)
 _Stats = _struct("kw_stats", **dict.fromkeys(_COUNTS, _u32), **dict.fromkeys(_TOTALS, _u64))
 
 _out, _err, _options, _result = map(ctypes.POINTER, (_u64, _Error, _Options, _Result))
@@ -67,6 +74,8 @@ _FUNCTIONS: Dict[str, List[Any]] = {
     "kw_open": [_u64, _out, _err],
     "kw_store_close": [_u64, _i64, _err],
     "kw_store_stats": [_u64, ctypes.POINTER(_Stats), _err],
+    "kw_store_cache_stats": [_u64, ctypes.POINTER(_CacheStats), _err],
+    "kw_store_cache_clear": [_u64, _err],
     "kw_store_config": [_u64, _text, _size, _pointer, _size, ctypes.POINTER(_size), _err],
     "kw_store_warning_count": [_u64, ctypes.POINTER(_u32), _err],
     "kw_store_warning": [_u64, _u32, ctypes.POINTER(_text), ctypes.POINTER(_size), _err],
@@ -274,6 +283,28 @@ def stats(store: int) -> Dict[str, int]:
     return {name: getattr(found, name) for name in _COUNTS + _TOTALS}
 
 
+def cache_stats(store: int) -> Dict[str, Any]:
+    """The numbers of a store's cache of results."""
+    found, error = _CacheStats(struct_size=ctypes.sizeof(_CacheStats)), _new_error()
+    _done(_library.kw_store_cache_stats(store, found, error), error)
+    bypasses = {reason: getattr(found, f"bypass_{reason}") for reason in _BYPASSES}
+    asked = found.hits + found.misses + sum(bypasses.values())
+    return {
+        "enabled": bool(found.enabled),
+        "hits": found.hits,
+        "misses": found.misses,
+        "bypasses": bypasses,
+        **{name: getattr(found, name) for name in _CACHE_COUNTS},
+        "hit_ratio": found.hits / asked if asked else 0.0,
+    }
+
+
+def cache_clear(store: int) -> None:
+    """Forgets what a store's cache of results holds."""
+    error = _new_error()
+    _done(_library.kw_store_cache_clear(store, error), error)
+
+
 def health(store: int, timeout_us: int) -> Tuple[bool, bool, str]:
     """Whether a store can read and write, and why not."""
     found, error = _Health(struct_size=ctypes.sizeof(_Health)), _new_error()
@@ -348,10 +379,11 @@ def acquire(store: int, timeout_us: int, flags: int, cancel: int, owner: Any) ->
     _done(_library.kw_conn_acquire(store, _new_options(timeout_us, flags, cancel), owner, error), error)
 
 
-def derive(target: int, timeout_us: int, flags: int, cancel: int, cache: int) -> int:
+def derive(target: int, timeout_us: int, flags: int, cancel: int, cache: int, cache_ttl_ms: int) -> int:
     """The target with default options attached."""
     derived, error = _u64(), _new_error()
-    options = _Options(struct_size=ctypes.sizeof(_Options), flags=flags, timeout_us=timeout_us, cancel=cancel, cache=cache)
+    options = _Options(struct_size=ctypes.sizeof(_Options), flags=flags, timeout_us=timeout_us, cancel=cancel)
+    options.cache, options.cache_ttl_ms = cache, cache_ttl_ms
     _done(_library.kw_target_derive(target, options, derived, error), error)
     return derived.value
 

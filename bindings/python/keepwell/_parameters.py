@@ -119,12 +119,12 @@ def bad_argument(name: str, value: Any) -> NoReturn:
     wanted = {
         "sql": "a str or a Statement",
         "timeout": "None or a number of seconds, 0 or more (math.inf: no limit)",
-        "cache": "None, True, False or 'refresh'",
+        "cache": "None, True, False, 'refresh', or a number of seconds that is more than 0 and finite",
         "cancel": "None or a CancelToken that is not closed",
     }[name]
     if name == "sql" and isinstance(value, str):
         raise own_error(EncodingError, 25, f"sql: the str has lone surrogates and so no UTF-8 form ({_shortened(value)})", "22021")
-    if name == "timeout" and isinstance(value, (int, float)):
+    if isinstance(value, (int, float)) and name in ("timeout", "cache") or isinstance(value, str) and name == "cache":
         raise ValueError(f"{name}: {wanted}, not {value!r}")
     raise TypeError(f"{name}: {wanted}, not {_type_name(value)}")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import marshal
 import math
+import sys
 from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union, overload
 
 from . import _library
@@ -17,12 +18,15 @@ from ._plain import plain_matrix, plain_name, plain_value
 
 #: One row of a result.
 Row = Tuple[Any, ...]
+#: What a query wants of the cache of results: the store's own way, yes, no, ``"refresh"``, or yes for so many seconds.
+CacheUse = Union[None, bool, float, str]
 
 _QUERY, _EXECUTE, _EXECUTE_MANY, _OPEN, _NEXT, _LEFT = range(6)
 _REFUSED, _BAD_TEXT, _INTERRUPTED, _LEFT_FOR_YOU = -1, -2, -3, -4
 _READ_ONLY, _CONFIRMED = 1, 1 << 16
 _ROOM = 1 << 17
-_CACHE = {None: 0, True: 1, False: 2, "refresh": 3}
+_LONGEST = float((1 << 63) - 1024)
+_CACHE_DEFAULT, _CACHE_USE, _CACHE_SKIP, _CACHE_REFRESH = range(4)
 
 _call = _library.call
 dumps: Any = marshal.dumps
@@ -43,15 +47,16 @@ class Result(NamedTuple):
 class Rows(Sequence[Row]):
     """A finished result: a sequence of rows, each a tuple. It holds no connection."""
 
-    __slots__ = ("_rows", "columns")
+    __slots__ = ("_rows", "columns", "from_cache")
 
     #: The names of the columns, in order.
     columns: Tuple[str, ...]
     #: Whether no statement was run for this result.
-    from_cache: bool = False
+    from_cache: bool
 
     def __init__(self, columns: Iterable[str], rows: Iterable[Row]) -> None:
         self.columns = tuple(columns)
+        self.from_cache = False
         self._rows = rows if type(rows) is list else list(rows)
 
     def __len__(self) -> int:
@@ -102,14 +107,18 @@ class Target:
         *,
         timeout: Optional[float] = None,
         read_only: bool = False,
-        cache: Union[None, bool, str] = None,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Rows:
         """Runs one statement and returns its rows.
 
         ``params`` is a sequence for ``?`` or a mapping for ``:name``. ``timeout`` is in seconds and covers waiting and running;
-        ``None`` is the store's default, ``math.inf`` none. With ``read_only`` the engine refuses every write. ``cache`` is accepted
-        and takes effect when the result cache lands. ``cancel`` ends the call from another thread.
+        ``None`` is the store's default, ``math.inf`` none. With ``read_only`` the engine refuses every write. ``cancel`` ends the
+        call from another thread.
+
+        ``cache`` says whether the rows may be those of an earlier call, as long as nobody has changed what they rest on: ``True``, or
+        a number of seconds that they may serve at most; ``False`` for not at all, ``"refresh"`` to run the statement and replace what
+        is kept, ``None`` for what the configuration says. In a transaction it has no effect.
         """
         # The usual case in this one frame: it is the road's most frequent path.
         if timeout is None and cancel is None and cache is None and not read_only and type(params) is tuple:
@@ -123,7 +132,7 @@ class Target:
                 status = _REFUSED
             if status:
                 block = _retry(status, block, _QUERY, self._handle, _command(sql), params, None, ())
-            slot, columns, _, rows, more = loads(block.view)
+            slot, columns, cached, rows, more = loads(block.view)
             if columns is None:
                 columns = block.names[slot]
             else:
@@ -132,9 +141,10 @@ class Target:
                 _fetch_all(block, more, rows)
             _give_back(block)
         else:
-            rows, columns = self._rows_of(sql, params, timeout, read_only, cache, cancel)
+            rows, columns, cached = self._rows_of(sql, params, timeout, read_only, cache, cancel)
         result = _new(Rows)
         result.columns = columns
+        result.from_cache = cached == 1
         result._rows = rows
         return result
 
@@ -145,11 +155,11 @@ class Target:
         *,
         timeout: Optional[float] = None,
         read_only: bool = False,
-        cache: Union[None, bool, str] = None,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Optional[Row]:
         """Runs one statement and returns its first row, or ``None``. See :meth:`query`."""
-        rows, _ = self._rows_of(sql, params, timeout, read_only, cache, cancel)
+        rows, _, _ = self._rows_of(sql, params, timeout, read_only, cache, cancel)
         return rows[0] if rows else None
 
     def query_value(
@@ -159,11 +169,11 @@ class Target:
         *,
         timeout: Optional[float] = None,
         read_only: bool = False,
-        cache: Union[None, bool, str] = None,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Any:
         """Runs one statement and returns the first value of its first row, or ``None``. See :meth:`query`."""
-        rows, _ = self._rows_of(sql, params, timeout, read_only, cache, cancel)
+        rows, _, _ = self._rows_of(sql, params, timeout, read_only, cache, cancel)
         return rows[0][0] if rows and rows[0] else None
 
     def execute(
@@ -173,7 +183,7 @@ class Target:
         *,
         timeout: Optional[float] = None,
         read_only: bool = False,
-        cache: Union[None, bool, str] = None,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Result:
         """Runs one statement for its effect. On a store it is durable, to the degree configured, when this returns."""
@@ -192,15 +202,17 @@ class Target:
 
     def _open_rows(
         self, sql: Union[str, Statement], params: Optional[Parameters], batch_rows: int, options: Tuple[int, ...], owner: Any
-    ) -> Tuple[Tuple[str, ...], List[Row]]:
-        """A result that is read bit by bit: the column names and the first rows. The handle of the rest is in ``owner._handle`` then."""
+    ) -> Tuple[Tuple[str, ...], List[Row], bool]:
+        """A result that is read bit by bit: the column names, the first rows, and whether they are from the cache. The handle of the rest
+        is in ``owner._handle`` then.
+        """
         block = _run(_OPEN, self._handle, sql, params, (*(options or _NO_OPTIONS), batch_rows))
-        slot, names, _, rows, more = loads(block.view)
+        slot, names, cached, rows, more = loads(block.view)
         names = _names(block, slot, names)
         owner._handle = more
         block.disown()
         _give_back(block)
-        return names, rows
+        return names, rows, cached == 1
 
     def _rows_of(
         self,
@@ -208,20 +220,20 @@ class Target:
         params: Optional[Parameters],
         timeout: Optional[float],
         read_only: bool,
-        cache: Union[None, bool, str],
+        cache: CacheUse,
         cancel: Optional[CancelToken],
-    ) -> Tuple[List[Row], Tuple[str, ...]]:
+    ) -> Tuple[List[Row], Tuple[str, ...], int]:
         plain = timeout is None and cancel is None and cache is None and not read_only
         block = _run(_QUERY, self._handle, sql, params, () if plain else _options(timeout, read_only, cache, cancel))
-        slot, names, _, rows, more = loads(block.view)
+        slot, names, cached, rows, more = loads(block.view)
         names = _names(block, slot, names)
         if more:
             _fetch_all(block, more, rows)
         _give_back(block)
-        return rows, names
+        return rows, names, cached
 
 
-_NO_OPTIONS = (0, 0, 0, 0)
+_NO_OPTIONS = (0, 0, 0, 0, 0)
 
 
 def _fetch_all(block: _library.Block, handle: int, rows: List[Row]) -> None:
@@ -347,13 +359,15 @@ def microseconds(timeout: Optional[float]) -> int:
     """A timeout as the library takes it: 0 for the store's own, negative for none."""
     if timeout is None:
         return 0
-    if not isinstance(timeout, (int, float)) or not timeout >= 0:
+    if timeout == math.inf:
+        return -1
+    if not isinstance(timeout, (int, float)) or not 0 <= timeout <= sys.float_info.max:
         bad_argument("timeout", timeout)
-    return -1 if math.isinf(timeout) else max(1, min(int(timeout * 1e6), (1 << 63) - 1))
+    return max(1, int(min(timeout * 1e6, _LONGEST)))
 
 
 def _options(timeout: Optional[float], read_only: bool, cache: Any, cancel: Optional[CancelToken]) -> Tuple[int, ...]:
-    return (microseconds(timeout), _READ_ONLY if read_only else 0, token_handle(cancel), cache_number(cache))
+    return (microseconds(timeout), _READ_ONLY if read_only else 0, token_handle(cancel), *cache_numbers(cache))
 
 
 def token_handle(cancel: Optional[CancelToken]) -> int:
@@ -365,9 +379,14 @@ def token_handle(cancel: Optional[CancelToken]) -> int:
     return cancel._handle
 
 
-def cache_number(cache: Union[None, bool, str]) -> int:
-    """The number of ``KW_CACHE_…``."""
-    for value, number in _CACHE.items():
-        if cache is value or (isinstance(cache, str) and cache == value):
-            return number
+def cache_numbers(cache: CacheUse) -> Tuple[int, int]:
+    """The number of ``KW_CACHE_…``, and the milliseconds that a result may serve; 0 for the store's own."""
+    if cache is None:
+        return _CACHE_DEFAULT, 0
+    if isinstance(cache, bool):
+        return _CACHE_USE if cache else _CACHE_SKIP, 0
+    if isinstance(cache, str) and cache == "refresh":
+        return _CACHE_REFRESH, 0
+    if isinstance(cache, (int, float)) and 0 < cache <= sys.float_info.max:
+        return _CACHE_USE, max(1, int(min(cache * 1e3, _LONGEST)))
     bad_argument("cache", cache)

@@ -48,7 +48,11 @@ road: str = "native" if _made else "portable"
 
 if TYPE_CHECKING or not _made:
     from ._portable import Rows as Rows, Target as Target, fetch_rows as fetch_rows
+
+    def tidy() -> None:
+        """Gives back the rows of results that have left their cache; this road keeps none."""
+
 else:
-    Rows, Target, fetch_rows = _made["Rows"], _made["Target"], _made["fetch_rows"]
+    Rows, Target, fetch_rows, tidy = _made["Rows"], _made["Target"], _made["fetch_rows"], _made["tidy"]
     Sequence.register(Rows)
     atexit.register(_made["leave"])

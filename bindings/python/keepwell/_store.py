@@ -11,8 +11,8 @@ from . import _library
 from ._errors import Error, ForkedError, MisuseError, SecondSqliteWarning
 from ._handles import CancelToken, Statement
 from ._parameters import Parameters, bad_argument, bad_keys
-from ._portable import Result, Row, cache_number, microseconds, token_handle
-from ._road import Target as _RoadTarget
+from ._portable import CacheUse, Result, Row, cache_numbers, microseconds, token_handle
+from ._road import Target as _RoadTarget, tidy
 from ._run import WHOLE, Replay
 from ._stream import Stream, leaked
 
@@ -54,7 +54,7 @@ class Target(_RoadTarget):
         ``rows`` may be any iterable, a generator too; at most 4,096 of them are held at a time. Rows are sequences of one length, or
         mappings with the same keys. ``timeout`` counts for each 4,096 rows.
         """
-        options = _options(timeout, read_only, cancel)
+        options = _options(timeout, read_only, None, cancel)
         chunks = self._chunks(sql, rows)
         chunk, more = next(chunks, []), next(chunks, None)
         if more is None:
@@ -94,7 +94,7 @@ class Target(_RoadTarget):
         """Runs any number of statements. On a store they are one transaction, unless the script has ``BEGIN`` of its own."""
         if not isinstance(sql, str):
             bad_argument("sql", sql)
-        timeout_us, flags, token, _ = _options(timeout, read_only, cancel) or (0, 0, 0, 0)
+        timeout_us, flags, token, *_ = _options(timeout, read_only, None, cancel) or (0, 0, 0)
         last, affected = _library.execute_script(self._handle, sql, timeout_us, flags, token)
         return Result(last, affected)
 
@@ -106,17 +106,19 @@ class Target(_RoadTarget):
         batch_rows: int = 0,
         timeout: Optional[float] = None,
         read_only: bool = False,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Stream:
         """A result that is read while it is iterated over, so that its size does not matter.
 
         It holds a connection until its end or its :meth:`Stream.close`: use it in a ``with``. ``batch_rows`` is how many rows are fetched at
-        a time (0: the store's own number); ``timeout`` counts for each fetch.
+        a time (0: the store's own number); ``timeout`` counts for each fetch. A result from the ``cache`` comes at once and holds none.
         """
         if isinstance(batch_rows, bool) or not isinstance(batch_rows, int) or batch_rows < 0:
             raise TypeError(f"batch_rows: an int, 0 or more, not {batch_rows!r}")
         stream = Stream(self)
-        stream.columns, rows = self._open_rows(sql, params, batch_rows, _options(timeout, read_only, cancel), stream)
+        options = _options(timeout, read_only, cache, cancel)
+        stream.columns, rows, stream.from_cache = self._open_rows(sql, params, batch_rows, options, stream)
         stream._rows = iter(rows)
         return stream
 
@@ -209,12 +211,12 @@ class Target(_RoadTarget):
         *,
         timeout: Optional[float] = None,
         read_only: bool = False,
-        cache: Union[None, bool, str] = None,
+        cache: CacheUse = None,
         cancel: Optional[CancelToken] = None,
     ) -> Derived:
         """The same target with other defaults for every call on it."""
         flags = _READ_ONLY if read_only else 0
-        handle = _library.derive(self._handle, microseconds(timeout), flags, token_handle(cancel), cache_number(cache))
+        handle = _library.derive(self._handle, microseconds(timeout), flags, token_handle(cancel), *cache_numbers(cache))
         return Derived(handle, self, cancel)
 
 
@@ -279,6 +281,23 @@ class Store(Target):
         """The state of the pool in numbers."""
         return _library.stats(self._handle)
 
+    def cache_stats(self) -> Dict[str, Any]:
+        """The cache of results in numbers, and whether it is ``enabled``. Each query that asked for it and succeeded is one of ``hits``, ``misses`` and ``bypasses``, which
+        says how many there were by reason: ``disabled``, ``transaction`` (or a pinned connection), ``statement`` (no single SELECT),
+        ``function`` (its result may depend on more than its arguments), ``table`` (its changes cannot be followed), ``under_way`` (a commit
+        was becoming visible), ``schema`` (it changed meanwhile), ``size`` (too large, or read only in part).
+
+        ``invalidated``, ``expired`` and ``evicted`` results have left because something had changed, by age, and for want of room.
+        """
+        return _library.cache_stats(self._handle)
+
+    def cache_clear(self) -> None:
+        """Forgets the results in the cache. Rows that somebody has stay as they are. Only memory is a reason for it: results that do not
+        hold any more are never given out.
+        """
+        _library.cache_clear(self._handle)
+        tidy()
+
     def close(self, *, drain: Optional[float] = None) -> None:
         """Closes the store: waits up to ``drain`` seconds (``None``: as configured) for calls under way, then ends them. Twice is harmless."""
         patience = -1 if drain is None else 0 if drain == 0 else microseconds(min(drain, 1e9))
@@ -289,6 +308,7 @@ class Store(Target):
         finally:
             _library.close_store(self._handle, patience)
             self._close = None
+            tidy()
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -427,10 +447,10 @@ class Connection(Target):
             leaked(self, "was not released, and is given back now")
 
 
-def _options(timeout: Optional[float], read_only: bool, cancel: Optional[CancelToken]) -> Tuple[int, ...]:
-    if timeout is None and cancel is None and not read_only:
+def _options(timeout: Optional[float], read_only: bool, cache: CacheUse, cancel: Optional[CancelToken]) -> Tuple[int, ...]:
+    if timeout is None and cancel is None and cache is None and not read_only:
         return ()
-    return (microseconds(timeout), _READ_ONLY if read_only else 0, token_handle(cancel), 0)
+    return (microseconds(timeout), _READ_ONLY if read_only else 0, token_handle(cancel), *cache_numbers(cache))
 
 
 def _ordered(row: Any, index: int, names: Tuple[Optional[str], ...]) -> Tuple[Any, ...]:

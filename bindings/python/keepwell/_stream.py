@@ -14,11 +14,13 @@ from ._road import fetch_rows
 class Stream(Iterator[Row]):
     """A result that is read bit by bit. Iterate over it once; close it, or use it in a ``with``, unless you read it to its end."""
 
-    __slots__ = ("columns", "_parent", "_handle", "_rows", "_close", "_closed", "__weakref__")
+    __slots__ = ("columns", "from_cache", "_parent", "_handle", "_rows", "_close", "_closed", "__weakref__")
 
     def __init__(self, parent: Any) -> None:
         #: The names of the columns, in order.
         self.columns: Tuple[str, ...] = ()
+        #: Whether no statement was run for this result.
+        self.from_cache = False
         self._parent = parent
         #: What is left in the library; 0: nothing.
         self._handle = 0

@@ -6,7 +6,7 @@ import json
 import math
 import struct
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import keepwell
 import pytest
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parents[3] / "tests" / "conformance"
 FEATURES = {"prepare", "cancel", "derive", "thread_bound"}
 KEYS = set(
     "do on as sql statement params named many many_times mode options config times path text count columns rows rows_unordered "
-    "row_count first last sums last_insert_id rows_affected error".split()
+    "row_count first last sums last_insert_id rows_affected from_cache error".split()
 )
 
 
@@ -61,6 +61,14 @@ def exact(item: Any) -> Tuple[Any, ...]:
     return (type(item), item)
 
 
+class Found(NamedTuple):
+    """The rows that a step gave."""
+
+    columns: Any
+    rows: List[Any]
+    from_cache: Optional[bool] = None
+
+
 class Player:
     """Plays the steps of one case."""
 
@@ -103,10 +111,12 @@ class Player:
             assert words.lower() in str(error).lower()
 
     def check(self, step: Dict[str, Any], found: Any) -> None:
-        rows: Optional[List[Any]] = [tuple(map(exact, row)) for row in found[1]] if isinstance(found, tuple) and len(found) == 2 and not isinstance(found, keepwell.Result) else None
+        rows: Optional[List[Any]] = [tuple(map(exact, row)) for row in found.rows] if isinstance(found, Found) else None
         expected = lambda forms: [tuple(exact(value(f, self.folder)) for f in row) for row in forms]  # noqa: E731
         if "columns" in step:
-            assert list(found[0]) == step["columns"]
+            assert list(found.columns) == step["columns"]
+        if "from_cache" in step:
+            assert found.from_cache is step["from_cache"]
         if "rows" in step:
             assert rows == expected(step["rows"])
         if "rows_unordered" in step:
@@ -119,7 +129,7 @@ class Player:
             assert (rows or [None])[-1] == expected([step["last"]])[0]
         for column, total in enumerate(step.get("sums", ())):
             if total is not None:
-                assert sum(row[column] for row in found[1]) == int(total)
+                assert sum(row[column] for row in found.rows) == int(total)
         if "last_insert_id" in step:
             assert found.last_insert_id == int(step["last_insert_id"])
         if "rows_affected" in step:
@@ -140,6 +150,8 @@ class Player:
                 options["cancel"].cancel()
             elif name == "batch_rows":
                 options["batch_rows"] = given
+            elif name == "cache":
+                options["cache"] = {"use": True, "skip": False, "refresh": "refresh"}[given]
             else:
                 assert name == "prepared", f"unknown option {name}"
         for name in without:
@@ -154,11 +166,11 @@ class Player:
 
     def do_query(self, step: Dict[str, Any]) -> Any:
         rows = self.target(step).query(*self.call(step), **self.options(step, "batch_rows"))
-        return rows.columns, list(rows)
+        return Found(rows.columns, list(rows), rows.from_cache)
 
     def do_stream(self, step: Dict[str, Any]) -> Any:
         with self.target(step).stream(*self.call(step), **self.options(step)) as stream:
-            return stream.columns, list(stream)
+            return Found(stream.columns, list(stream), stream.from_cache)
 
     def do_execute(self, step: Dict[str, Any]) -> Any:
         return self.target(step).execute(*self.call(step), **self.options(step, "batch_rows"))
@@ -190,7 +202,7 @@ class Player:
 
     def do_open_rows(self, step: Dict[str, Any]) -> Any:
         stream = self.things[step["as"]] = self.target(step).stream(*self.call(step), **self.options(step))
-        return stream.columns, []
+        return Found(stream.columns, [], stream.from_cache)
 
     def do_read(self, step: Dict[str, Any]) -> Any:
         stream = self.target(step)
@@ -200,7 +212,7 @@ class Player:
                 rows.append(next(stream))
             except StopIteration:
                 break
-        return stream.columns, rows
+        return Found(stream.columns, rows)
 
     def do_close_rows(self, step: Dict[str, Any]) -> None:
         self.target(step).close()

@@ -141,6 +141,8 @@ def test_the_public_face_is_typed(tmp_path: Path) -> None:
         "    for row in stream: print(row[0])\n"
         "with store.connection(read_only=True) as connection: connection.query('SELECT 1')\n"
         "code: int = keepwell.Error('x').code\n"
+        "for wish in (True, False, 'refresh', 2.5, 60, None): cached: bool = store.query('SELECT 1', cache=wish).from_cache\n"
+        "hits: int = store.cache_stats()['hits']\n"
     )
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", str(tmp_path / "use.py")]
     done = subprocess.run(command, env=dict(os.environ, MYPYPATH=str(ROOT)), capture_output=True, text=True)

@@ -130,13 +130,17 @@ def test_reading_does_not_leak_references(numbers: keepwell.Store) -> None:
 
 
 def test_options_are_checked(store: keepwell.Store) -> None:
-    for timeout in (-1, float("nan")):
+    for timeout in (-1, float("nan"), 10**400):
         with pytest.raises(ValueError, match="timeout"):
             store.query("SELECT 1", timeout=timeout)
     with pytest.raises(TypeError, match="timeout"):
         store.query("SELECT 1", timeout="1")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="cache"):
-        store.query("SELECT 1", cache=7)  # type: ignore[arg-type]
+    for cache in (0, -1, float("nan"), float("inf"), 10**400, "use", "Refresh"):
+        with pytest.raises(ValueError, match="cache"):
+            store.query("SELECT 1", cache=cache)
+    for cache in ([], b"refresh", object):
+        with pytest.raises(TypeError, match="cache"):
+            store.query("SELECT 1", cache=cache)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="cancel"):
         store.query("SELECT 1", cancel=1)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
@@ -152,6 +156,7 @@ def test_options_are_checked(store: keepwell.Store) -> None:
         store.query("SELECT '\ud800'")
     assert store.query(sql="SELECT ?", params=(1,), timeout=float("inf"), cache=True)[0] == (1,)
     assert store.query("SELECT 1", timeout=5, read_only=True, cache="refresh") == [(1,)]
+    assert store.query("SELECT 1", timeout=1e305, cache=1e305) == [(1,)]
 
 
 def test_subclasses_of_str_are_sql(store: keepwell.Store) -> None:

@@ -1,5 +1,7 @@
 //! One SQLite connection behind the driver's seam.
 
+mod prepare;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -7,7 +9,7 @@ use super::bind::bind;
 use super::control::{prepare_own, run, Control};
 use super::kinds::{self, Kinds};
 use super::ledger::Ledger;
-use super::plan::{heard_in_step, plan_of, prepare_error, several};
+use super::plan::heard_in_step;
 use super::raw::{Checkpoint, Failure, Raw, Statement, Step};
 use super::sentinel::Sentinel;
 use super::snapshot::Snapshot;
@@ -88,31 +90,6 @@ impl SqliteConnection {
         })
     }
 
-    /// Prepares the first statement of `sql`; the offset is where the rest begins.
-    fn prepare_raw(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<(Option<Cursor>, usize)> {
-        self.recorder.start(permit);
-        let prepared = self.raw.prepare(sql, keep);
-        let refused = self.recorder.refused();
-        match prepared {
-            Ok((Some(statement), end)) => {
-                let plan = plan_of(&statement, sql[..end].into(), &self.recorder, &self.shared);
-                self.find_bearings(&plan);
-                self.spoilt |= plan.footprint.session;
-                // What not everybody may run is not kept where everybody finds it.
-                let keep = keep && !plan.footprint.session && !plan.footprint.control;
-                Ok((Some(self.statements.insert(statement, plan, keep)), end))
-            }
-            Ok((None, end)) => {
-                self.recorder.ignore();
-                Ok((None, end))
-            }
-            Err(failure) => {
-                self.recorder.ignore();
-                Err(prepare_error(failure, refused, sql))
-            }
-        }
-    }
-
     #[cold]
     fn step_error(&mut self, cursor: Cursor, code: i32, op: &Op<'_>) -> Error {
         let failure = self.raw.failure(code);
@@ -170,15 +147,6 @@ impl SqliteConnection {
             let _ = run(&self.raw, &mut self.control.commit);
         }
     }
-
-    /// Finds out what the statement rests on and moves, where that is not known and somebody asks for it.
-    fn find_bearings(&mut self, plan: &Plan) {
-        if let (Some(kinds), Some(clock), None) = (&mut self.kinds, &self.shared.clock, plan.bearings.get()) {
-            if let Some(bearings) = kinds.bearings(&self.raw, &self.recorder, clock, &plan.footprint) {
-                let _ = plan.bearings.set(Box::new(bearings));
-            }
-        }
-    }
 }
 
 impl Drop for SqliteConnection {
@@ -197,10 +165,7 @@ impl Connection for SqliteConnection {
     #[inline]
     fn prepare(&mut self, sql: &str, permit: Permit, keep: bool) -> Result<Cursor> {
         if let Some(cursor) = self.statements.checkout(sql) {
-            if self.kinds.is_some() {
-                let plan = self.statements.peek(cursor)?.plan.clone();
-                self.find_bearings(&plan);
-            }
+            self.find_bearings(cursor)?;
             return Ok(cursor);
         }
         refuse_nul(sql)?;
@@ -247,8 +212,11 @@ impl Connection for SqliteConnection {
             // Of a statement of keepwell's own, or of one that could not be prepared anew.
             recorder.ignore();
         }
-        if !entry.plan.footprint.read_only {
-            raw.ledger().write(entry.plan.bearings.get().map(|bearings| &bearings.effects));
+        let writes = !entry.plan.footprint.read_only;
+        // Inside a transaction it is soon enough to find out afterwards.
+        let late = writes && entry.plan.bearings.get().is_none() && !raw.autocommit();
+        if writes && !late {
+            raw.ledger().write(entry.plan.effects());
         }
         let end = raw.watched(op, |raw| loop {
             match entry.statement.step(raw) {
@@ -271,6 +239,9 @@ impl Connection for SqliteConnection {
                 break Step::Row;
             }
         });
+        if late && !matches!(end, Step::Done(_)) {
+            raw.ledger().write(None);
+        }
         match end {
             Step::Row => Ok(Fetch::More),
             Step::Done(_) => {
@@ -282,6 +253,10 @@ impl Connection for SqliteConnection {
                 }
                 entry.statement.reset(raw);
                 entry.running = false;
+                self.find_bearings(cursor)?;
+                if late {
+                    self.raw.ledger().write(self.statements.peek(cursor)?.plan.effects());
+                }
                 Ok(Fetch::Done)
             }
             Step::Failed(code, _) => Err(self.step_error(cursor, code, op)),
@@ -471,25 +446,5 @@ impl Connection for SqliteConnection {
         self.recorder.start_own();
         let _ = self.raw.connection().execute_batch("PRAGMA analysis_limit = 400; PRAGMA optimize");
         let _ = self.raw.checkpoint(Checkpoint::Truncate);
-    }
-}
-
-impl SqliteConnection {
-    /// One statement is expected: says where a second one begins.
-    fn only_blanks_after(&mut self, sql: &str, mut end: usize, permit: Permit) -> Result<()> {
-        while end < sql.len() {
-            if sql[end..].bytes().all(|b| b.is_ascii_whitespace()) {
-                return Ok(());
-            }
-            match self.prepare_raw(&sql[end..], permit, false) {
-                Ok((None, consumed)) => end += consumed.max(1),
-                Ok((Some(second), _)) => {
-                    self.statements.finish(&self.raw, second);
-                    return Err(several(sql, end));
-                }
-                Err(_) => return Err(several(sql, end)),
-            }
-        }
-        Ok(())
     }
 }

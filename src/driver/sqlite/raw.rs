@@ -12,13 +12,13 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::ffi;
 
-use self::hooks::{on_commit, on_wal};
+use self::hooks::{on_busy, on_commit, on_progress, on_wal};
 pub use self::wal_index::{commits_and_frames, Header, WalIndex};
 use super::ledger::{End, Ledger};
 use crate::cancel::Op;
@@ -202,7 +202,12 @@ impl Raw {
 
     /// Whether a transaction is open that holds the write lock of the main database.
     pub fn is_writing(&self) -> bool {
-        is_writing(self.db.as_ptr())
+        transaction(self.db.as_ptr()) == ffi::SQLITE_TXN_WRITE
+    }
+
+    /// Whether the main database is being read or written.
+    pub fn has_snapshot(&self) -> bool {
+        transaction(self.db.as_ptr()) != ffi::SQLITE_TXN_NONE
     }
 
     /// Tells the clock of what has just ended.
@@ -313,37 +318,10 @@ impl Watch {
     }
 }
 
-/// SQLite calls this while another connection holds a lock it needs; 0 gives up.
-unsafe extern "C" fn on_busy(context: *mut c_void, tries: c_int) -> c_int {
-    // SAFETY: `context` is the `Watch` given at installation; `op` is null or points to the operation of the call under way.
-    let (watch, op) = unsafe {
-        let watch = &*context.cast::<Watch>();
-        (watch, watch.op.get().as_ref())
-    };
-    let Some(op) = op else { return 0 };
-    if watch.must_stop(op) || watch.abort.load(Ordering::Relaxed) || watch.patience_is_over(op, tries) {
-        return 0;
-    }
-    std::thread::sleep(op.slice(BUSY_POLL));
-    1
-}
-
-/// SQLite calls this every [`PROGRESS_STEPS`]; non-zero interrupts the statement.
-unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
-    // SAFETY: as in `on_busy`.
-    let (watch, op) = unsafe {
-        let watch = &*context.cast::<Watch>();
-        (watch, watch.op.get().as_ref())
-    };
-    let Some(op) = op else { return 0 };
-    let stops = watch.abort.load(Ordering::Relaxed) || (op.is_watched() && watch.must_stop(op));
-    (stops && !watch.is_over()) as c_int
-}
-
-/// `db` is the handle of a [`Raw`] that lives.
-fn is_writing(db: *mut ffi::sqlite3) -> bool {
+/// The state of the main database's transaction. `db` is the handle of a [`Raw`] that lives.
+fn transaction(db: *mut ffi::sqlite3) -> c_int {
     // SAFETY: the caller's promise; the name ends with a NUL.
-    unsafe { ffi::sqlite3_txn_state(db, c"main".as_ptr()) == ffi::SQLITE_TXN_WRITE }
+    unsafe { ffi::sqlite3_txn_state(db, c"main".as_ptr()) }
 }
 
 /// A prepared statement. Must not outlive its connection: [`super::statements`] holds it beside the connection and drops it first.

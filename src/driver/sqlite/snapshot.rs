@@ -53,9 +53,11 @@ impl Snapshot {
         }
     }
 
-    /// Whether keeping it would hold up a log that should be restarted.
+    /// Whether keeping it would hold up a log that should be restarted: because it is long, or because all of it has been copied. Who has
+    /// copied it may be waiting for that with the write lock in its hands, so that no commit would end the snapshot; the next one is beside
+    /// the log.
     pub fn hinders(&self, backlog: Backlog) -> bool {
-        matches!(self, Snapshot::Held { beside_log: false, .. }) && backlog.frames > LARGE_LOG
+        matches!(self, Snapshot::Held { beside_log: false, .. }) && (backlog.frames > LARGE_LOG || backlog.frames == backlog.done)
     }
 
     /// Whether nobody has used it since the last time this was asked.

@@ -6,14 +6,14 @@ use super::api::{Api, PyObject, FASTCALL_KEYWORDS, NO_ARGUMENTS};
 use super::class;
 use super::object::{Object, Outcome, Owned, Python, Raised};
 use super::state::{self, kept_item, Address, Classes, Helpers, Interpreter};
-use super::{gil, rows, stream, target};
+use super::{gil, kept_rows, rows, stream, target};
 use crate::error::{Error, Kind};
 use crate::ffi::guard::guard;
 use crate::ffi::types::*;
 
 /// Part of the Python package: makes the classes and functions of its native road in the interpreter that calls this with its lock held.
-/// `namespace` is a Python dict with the package's helpers, which gets `Target`, `Rows`, `fetch_rows` and `leave`. Answers
-/// `KW_UNSUPPORTED` in an interpreter that hides its functions, has no global lock, or is not the first to ask.
+/// `namespace` is a Python dict with the package's helpers, which gets `Target`, `Rows`, `fetch_rows`, `tidy` and `leave`.
+/// Answers `KW_UNSUPPORTED` in an interpreter that hides its functions, has no global lock, or is not the first to ask.
 #[no_mangle]
 pub unsafe extern "C" fn kw_python_module(namespace: *mut c_void) -> kw_status {
     guard(std::ptr::null_mut(), || {
@@ -64,11 +64,13 @@ fn set_up(api: &'static Api, python: Python<'_>, namespace: Object<'_>) -> Outco
     let docs = target::Docs { class: &class, query: &query, query_one: &query_one, query_value: &query_value, execute: &execute };
     let classes = Classes { target: target::make(python, &docs)?, rows: rows::make(python, &rows_doc)? };
     let fetch = builtin(python, c"fetch_rows", stream::fetch as *const (), FASTCALL_KEYWORDS)?;
+    let tidy = builtin(python, c"tidy", tidy as *const (), NO_ARGUMENTS)?;
     let leave = builtin(python, c"leave", leave as *const (), NO_ARGUMENTS)?;
     for (name, object) in [(c"Target", classes.target), (c"Rows", classes.rows)] {
         namespace.set_item(name, &python.constant(object.0))?;
     }
     namespace.set_item(c"fetch_rows", &fetch)?;
+    namespace.set_item(c"tidy", &tidy)?;
     namespace.set_item(c"leave", &leave)?;
     Interpreter::new(api, helpers, classes).install();
     Ok(())
@@ -78,6 +80,14 @@ fn builtin<'py>(python: Python<'py>, name: &'static CStr, function: *const (), f
     let table = vec![class::method(name, function, flags, c"")].leak();
     // SAFETY: the definition lives for ever; without a self and a module the function is called with null for them.
     unsafe { python.own((python.api.PyCFunction_NewEx)(table.as_mut_ptr(), std::ptr::null_mut(), std::ptr::null_mut())) }
+}
+
+/// `tidy()`: gives back the rows of results that have left their cache.
+unsafe extern "C" fn tidy(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    super::entry(|interpreter, python| {
+        kept_rows::tidy(interpreter, python);
+        Ok(python.none())
+    })
 }
 
 /// `leave()`: to be called when the interpreter starts to end.

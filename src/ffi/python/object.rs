@@ -71,6 +71,11 @@ impl<'py> Python<'py> {
         }
     }
 
+    /// A `bool`.
+    pub fn boolean(self, value: bool) -> Owned<'py> {
+        self.constant(if value { self.api._Py_TrueStruct } else { self.api._Py_FalseStruct })
+    }
+
     /// An `int`.
     pub fn integer(self, value: i64) -> Outcome<Owned<'py>> {
         // SAFETY: the lock is held; the result is a new reference or null with an exception set. (So for all makers below.)

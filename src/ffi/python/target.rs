@@ -161,7 +161,7 @@ impl Run<'_> {
         finish: impl FnOnce(&Self, Python<'py>, &Gil, Fetched) -> Outcome<Owned<'py>>,
     ) -> Outcome<Owned<'py>> {
         let gil = Gil::held(self.interpreter.api);
-        kept_rows::tidy(python);
+        kept_rows::tidy(self.interpreter, python);
         let fetched = self.on(&gil, |on, sql, options| {
             on.query_first(sql, params, options, |columns, first| match first {
                 First::Fresh(full) => (columns.clone(), Held::Own(std::mem::replace(full, SPARE.with(RefCell::take)))),
@@ -346,7 +346,7 @@ unsafe extern "C" fn execute_many(
     })
 }
 
-/// `(sql, params, batch_rows, options, owner) -> (columns, rows)`: a result to be read bit by bit. The handle of the rest, or 0, is already in
+/// `(sql, params, batch_rows, options, owner) -> (columns, rows, from the cache)`: a result to be read bit by bit. The handle of the rest, or 0, is already in
 /// `owner._handle` when this returns, so that no signal can come in between.
 unsafe extern "C" fn open_rows(
     this: *mut PyObject,
@@ -372,6 +372,7 @@ impl Run<'_> {
         let Fetched { columns, batch, rest } = fetched;
         let names = self.interpreter.columns(python, &columns)?;
         let rows = cells::rows(self.interpreter, python, batch.batch())?;
+        let from_cache = python.boolean(matches!(batch, Held::Kept(_)));
         let handle = match rest {
             None => {
                 Fetched::recycle(batch);
@@ -380,7 +381,7 @@ impl Run<'_> {
             Some(rest) => self.reader(gil, columns, rest).map_err(|error| self.fail(python, gil, &error))?,
         };
         owner.set_attribute(c"_handle", &python.unsigned(handle)?)?;
-        python.tuple(2, [Ok(names), Ok(rows)].into_iter())
+        python.tuple(3, [names, rows, from_cache].into_iter().map(Ok))
     }
 
     /// A handle of the rest. Its fetches run without the interpreter's lock and take it in their tick.
