@@ -1,6 +1,7 @@
 package keepwell
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -261,4 +262,86 @@ func TestGoroutinesNeverReadWhatIsOver(t *testing.T) {
 		written.Store(i)
 	}
 	wait.Wait()
+}
+
+// A hit needs no connection, but a store that is shutting down admits no new calls, hits included.
+func TestAStoreThatShutsDownAdmitsNoHits(t *testing.T) {
+	plain := numbers(t, 20_000)
+	store := cached(plain)
+	fromCache(t, store, cachedSQL)
+	fromCache(t, store, "SELECT * FROM n")
+	kept, err := store.Query(bg, "SELECT * FROM n")
+	if err != nil || !kept.FromCache() {
+		t.Fatal(err)
+	}
+	stream, err := plain.Query(bg, "SELECT * FROM n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	ctx, cancel := context.WithTimeout(bg, 10*time.Second)
+	defer cancel()
+	go func() { ended <- plain.Shutdown(ctx) }()
+	waitFor(t, "the shutdown to begin", func() bool { return !plain.pool.readers.open() })
+	_, err = store.Query(bg, cachedSQL)
+	wantError(t, err, ErrClosed)
+	stream.Close()
+	if err := <-ended; err != nil {
+		t.Error("the shutdown:", err)
+	}
+	_, err = store.Query(bg, cachedSQL)
+	wantError(t, err, ErrClosed)
+
+	count := 0
+	for kept.Next() {
+		count++
+	}
+	if count != 20_000 || kept.Err() != nil {
+		t.Errorf("a kept result that was open has %d rows after the end of its store: %v", count, kept.Err())
+	}
+}
+
+// Whatever a query is given by, and whatever bounds it: what is kept of it is found while no connection is free.
+func TestHitsOfAllFormsWaitForNoConnection(t *testing.T) {
+	plain := numbers(t, 20_000, "pool.max_open", "2", "pool.wait_timeout", "0.05")
+	store := cached(plain)
+	const named, large = "SELECT name FROM n WHERE id = :id", "SELECT id FROM n"
+	fromCache(t, store, named, Named("id", 5))
+	fromCache(t, store, large)
+	fromCache(t, store, cachedSQL)
+	stmt, err := plain.Prepare(bg, cachedSQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stmt.Close()
+	reader, err := plain.With(ReadOnly()).Conn(bg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(bg, time.Minute)
+	defer cancel()
+	if !fromCache(t, store, named, Named("id", 5)) || !fromCache(t, store, large) || !fromCache(t, store.WithContext(ctx), cachedSQL) {
+		t.Error("a hit is no hit any more")
+	}
+	if rows, err := stmt.On(store).Query(ctx); err != nil || !rows.FromCache() {
+		t.Error("a statement finds nothing:", err)
+	}
+	id := 0
+	if err := store.QueryRow(ctx, large).Scan(&id); err != nil || id != 1 {
+		t.Error(id, err)
+	}
+	_, err = store.With(Cache(CacheRefresh, 0)).Query(bg, cachedSQL)
+	wantError(t, err, ErrExhausted)
+	mustExec(t, plain, "UPDATE n SET name = 'new' WHERE id = 1")
+	_, err = store.Query(bg, cachedSQL)
+	wantError(t, err, ErrExhausted)
+	if err := reader.Close(); err != nil {
+		t.Error(err)
+	}
+	if fromCache(t, store, cachedSQL) {
+		t.Error("it is old")
+	}
+	if taken, waiting := plain.pool.readers.load(); taken != 0 || waiting != 0 {
+		t.Errorf("%d places taken, %d wait", taken, waiting)
+	}
 }

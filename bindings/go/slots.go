@@ -75,6 +75,9 @@ func (s *slots) tryAcquire() bool {
 	}
 }
 
+// open reports whether places are given still.
+func (s *slots) open() bool { return s.word.Load()&slotsClosed == 0 }
+
 // wait stands in line for a place until stop1 or stop2 is closed or the limit has passed (0: no limit). It returns true when there is no place
 // because the job has been done. Who wants to leave after its job was started waits for the end of it.
 func (s *slots) wait(job any, stop1, stop2 <-chan struct{}, limit time.Duration) (done bool, err error) {

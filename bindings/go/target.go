@@ -131,7 +131,7 @@ func (t *target) crossLeasing(f *frame, sql string, reads bool) error {
 
 func (t *target) crossWith(f *frame, sql string, s *slots) (int32, error) {
 	if !s.tryAcquire() {
-		if t.crossCached(f, sql) {
+		if s.open() && t.crossCached(f, sql) {
 			return 0, nil
 		}
 		if made, err := t.pool.acquireSlow(f, s, t.job(f, sql, s)); err != nil {
