@@ -225,7 +225,6 @@ func ExampleStore_With() {
 func ExampleCache() {
 	ctx, store := exampleStore()
 	defer store.Close()
-<<<<<<< HEAD
 	cached := store.With(keepwell.Cache(keepwell.CacheUse, 0))
 	ask := func() {
 		rows := must(cached.Query(ctx, "SELECT name FROM user WHERE age > 30"))
@@ -243,32 +242,6 @@ func ExampleCache() {
 	// [Ada] true
 	// [Ada Linus] false
 	// 1 hit, 2 misses
-=======
-
-	cached := store.With(keepwell.Cache(keepwell.CacheUse, time.Minute))
-	count := func() {
-		rows, err := cached.Query(ctx, "SELECT count(*) FROM user WHERE age > ?", 20)
-		if err != nil {
-			log.Fatal(err)
-		}
-		defer rows.Close()
-		for row := range rows.All() {
-			var n int
-			err = row.Scan(&n)
-			fmt.Println(n, rows.FromCache(), err)
-		}
-	}
-	count()
-	count()
-	must(store.Exec(ctx, "INSERT INTO user(name, age) VALUES ('Alan', 41)"))
-	count()
-	fmt.Printf("%.2f\n", must(store.CacheStats()).HitRatio())
-	// Output:
-	// 2 false <nil>
-	// 2 true <nil>
-	// 3 false <nil>
-	// 0.33
->>>>>>> work-d
 }
 
 func ExampleStmt() {
