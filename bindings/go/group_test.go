@@ -10,6 +10,12 @@ import (
 // inLine holds the writer while each write takes its place in the line, in this order, and lets all of them go then.
 func inLine(t *testing.T, store *Store, writes ...func() error) []error {
 	t.Helper()
+	return inLineThen(t, store, func() {}, writes...)
+}
+
+// inLineThen does so too, and calls then when all of them have been let go.
+func inLineThen(t *testing.T, store *Store, then func(), writes ...func() error) []error {
+	t.Helper()
 	tx, err := store.Begin(bg, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -23,6 +29,7 @@ func inLine(t *testing.T, store *Store, writes ...func() error) []error {
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
+	then()
 	errs := make([]error, len(writes))
 	for i := range ends {
 		errs[i] = <-ends[i]
@@ -156,13 +163,11 @@ func TestAContextEndsOneWriteOfAGroup(t *testing.T) {
 				writes[i] = func() error { _, err := store.Exec(bg, "INSERT INTO t(n) VALUES (?)", i); return err }
 			}
 			writes[at] = endlessWrite
-			go func() {
-				for line, before := 0, 0; line > 0 || before < len(writes); before = max(before, line) {
-					line = waiting(store.pool.writer)
-				}
-				cancel() // all of them cross, or are about to
-			}()
-			for i, err := range inLine(t, store, writes...) {
+			stop := func() {
+				waitFor(t, "all of them to cross, or to be about to", func() bool { return waiting(store.pool.writer) == 0 })
+				cancel()
+			}
+			for i, err := range inLineThen(t, store, stop, writes...) {
 				if i == at {
 					wantError(t, err, ErrCancelled)
 				} else if err != nil {
