@@ -84,7 +84,7 @@ impl Query {
         }
         drop(rows);
         // After the first step: until then a statement shows the columns of an older schema.
-        let columns = statement.column_names().into_iter().map(str::to_string).collect();
+        let columns = statement.column_names().map(str::to_string).collect();
         Ok(Answer::Rows { columns, types: None, rows: found, hit: false })
     }
 }

@@ -9,9 +9,18 @@ const COLUMNS: &[&str] = &["a", "b", "c"];
 
 /// What a database begins with.
 pub fn birth(random: &mut Random) -> Vec<String> {
-    let mut all: Vec<String> = TABLES.iter().filter_map(|name| random.chance(85).then(|| table(random, name))).collect();
+    let mut all = Vec::new();
+    for name in TABLES {
+        if random.chance(85) {
+            all.push(table(random, name));
+        }
+    }
     (0..3).for_each(|n| all.push(index(random, n)));
-    all.extend(VIEWS.iter().filter_map(|name| random.chance(60).then(|| view(random, name))));
+    for name in VIEWS {
+        if random.chance(60) {
+            all.push(view(random, name));
+        }
+    }
     all.extend((0..1 + random.below(4)).map(|n| trigger(random, n)));
     if random.chance(60) {
         all.extend(text(random, "f0"));
@@ -50,7 +59,7 @@ pub fn change(random: &mut Random, catalogue: &Catalogue) -> Vec<String> {
             .to_string()],
         24 => vec![format!("CREATE TABLE IF NOT EXISTS t{n} AS SELECT * FROM {table_name}")],
         25 | 26 => vec!["VACUUM".to_string()],
-        27 | 28 | 29 => vec![format!("DROP TRIGGER IF EXISTS g{n}"), trigger(random, n)],
+        27..=29 => vec![format!("DROP TRIGGER IF EXISTS g{n}"), trigger(random, n)],
         _ => text(random, "f0"),
     }
 }
