@@ -17,12 +17,12 @@ const HEAD: usize = 9;
 impl Key {
     #[inline]
     pub fn new(sql: &str, params: Params<'_>) -> Key {
-        Key::of(sql.as_bytes(), params.values().iter().copied(), params.names())
+        Key::of(sql.as_bytes(), params.values().iter().copied(), params.names().is_some(), params.names().unwrap_or_default())
     }
 
     /// The same from parts that are not together yet.
     #[inline]
-    pub fn of<'a>(sql: &[u8], values: impl Iterator<Item = ValueRef<'a>> + Clone, names: Option<&[&str]>) -> Key {
+    pub fn of<'a>(sql: &[u8], values: impl Iterator<Item = ValueRef<'a>> + Clone, named: bool, names: &[&str]) -> Key {
         let mut key = Key { few: [0; FEW], many: Vec::new(), length: 0 };
         let length = length(sql, values.clone(), names);
         if length > FEW {
@@ -30,7 +30,7 @@ impl Key {
         }
         key.length = length;
         let mut rest = if length > FEW { &mut key.many[..] } else { &mut key.few[..] };
-        rest = bytes(rest, names.map_or(0, |_| 1), sql);
+        rest = bytes(rest, named.into(), sql);
         for value in values {
             rest = match value {
                 ValueRef::Null => number(rest, 2, 0),
@@ -41,7 +41,7 @@ impl Key {
                 ValueRef::Blob(blob) => bytes(rest, 6, blob),
             };
         }
-        for name in names.into_iter().flatten() {
+        for name in names {
             rest = bytes(rest, 7, name.as_bytes());
         }
         key
@@ -55,9 +55,9 @@ impl Key {
 }
 
 #[inline]
-fn length<'a>(sql: &[u8], values: impl Iterator<Item = ValueRef<'a>>, names: Option<&[&str]>) -> usize {
+fn length<'a>(sql: &[u8], values: impl Iterator<Item = ValueRef<'a>>, names: &[&str]) -> usize {
     let values: usize = values.map(|value| HEAD + value.as_bytes().map_or(0, <[u8]>::len)).sum();
-    let names: usize = names.into_iter().flatten().map(|name| HEAD + name.len()).sum();
+    let names: usize = names.iter().map(|name| HEAD + name.len()).sum();
     HEAD + sql.len() + values + names
 }
 

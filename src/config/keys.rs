@@ -121,7 +121,7 @@ pub static KEYS: &[Key] = &[
     key("cache.size", "1000", count(at!(cache.size), 1, 10_000_000),
         "Cached results at most."),
     key("cache.max_bytes", "64MiB", size(at!(cache.max_bytes), BYTES, 1 << 10, 1024 * GIB),
-        "Memory for cached results at most."),
+        "Memory for cached results at most; a sixteenth of it for one result."),
 
     key("metrics.enabled", "true", flag(at!(metrics.enabled)),
         "Whether metrics are kept."),

@@ -69,7 +69,7 @@ unsafe fn key(asked: &Asked) -> Option<Key> {
         for (index, place) in values[..asked.count].iter_mut().enumerate() {
             *place = value(&*asked.params.add(index), asked.params, index).ok()?;
         }
-        Some(Key::of(sql, values[..asked.count].iter().copied(), None))
+        Some(Key::of(sql, values[..asked.count].iter().copied(), false, &[]))
     }
 }
 

@@ -106,7 +106,7 @@ fn of_two(random: &mut Random, catalogue: &Catalogue) -> Query {
     let (t, c, d) = (one.name, one.c, one.d);
     let (u, e, f) = (two.name, two.c, two.d);
     let operator = random.pick(&["UNION", "EXCEPT", "INTERSECT", "UNION ALL"]);
-    match random.below(14) {
+    match random.below(17) {
         0 => Query::plain(format!("SELECT x.{c}, y.{f} FROM {t} AS x JOIN {u} AS y ON x.{d} = y.{e}")),
         1 => Query::plain(format!("SELECT x.{c}, y.{f} FROM {t} AS x LEFT JOIN {u} AS y ON x.{d} = y.{e}")),
         2 => Query::plain(format!("SELECT x.{c}, (SELECT count(*) FROM {u} AS y WHERE y.{e} = x.{d}) FROM {t} AS x")),
@@ -121,6 +121,10 @@ fn of_two(random: &mut Random, catalogue: &Catalogue) -> Query {
         10 => Query::plain(format!("WITH t1 AS (SELECT count(*) AS n FROM {t}) SELECT n, (SELECT count(*) FROM {u}) FROM t1")),
         11 => Query::plain(format!("SELECT x.{c} FROM {t} AS x FULL JOIN {u} AS y ON x.{d} = y.{e} WHERE y.{f} IS NULL")),
         12 => Query::plain(format!("SELECT CASE WHEN EXISTS (SELECT 1 FROM {t}) THEN (SELECT count(*) FROM {u}) ELSE -1 END AS n")),
+        // A table that joins by its columns alone, of which the authorizer is told nothing.
+        13 => Query::plain(format!("SELECT count(*) FROM {t} NATURAL JOIN {u}")),
+        14 => Query::plain(format!("SELECT 1 FROM {t} AS x LEFT JOIN {u} AS y USING ({c})")),
+        15 => Query::plain(format!("SELECT x.{d} FROM {t} AS x JOIN (SELECT {e} AS {c} FROM {u}) USING ({c})")),
         _ => Query::with(format!("SELECT count(*) FROM {t} WHERE {c} > (SELECT min({e}) FROM {u} WHERE {f} <> ?1)"), vec![value(random)]),
     }
 }
