@@ -38,17 +38,17 @@ test-python: build
 	sh scripts/test.sh python
 test-go: build
 	sh scripts/test.sh go
-test-# The cache of results against SQLite's own answers, at random: a million comparisons, some ten minutes.
-COMPARISONS ?= 1000000
-fuzz:
-	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_TARGET_DIR=target/fuzz KEEPWELL_FUZZ_COMPARISONS=$(COMPARISONS) \
-		$(CARGO) test --release --locked --test cache_fuzz -- --nocapture
-
-install: build
+test-install: build
 	sh scripts/test.sh install
 
 bench: setup build
 	QUICK=$(QUICK) sh benches/run.sh
+
+# The cache of results against SQLite's own answers, at random: a million comparisons, some ten minutes.
+COMPARISONS ?= 1000000
+fuzz:
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_TARGET_DIR=target/fuzz KEEPWELL_FUZZ_COMPARISONS=$(COMPARISONS) \
+		$(CARGO) test --release --locked --test cache_fuzz -- --nocapture
 
 install: build
 	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) sh scripts/install.sh
