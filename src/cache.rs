@@ -244,49 +244,37 @@ impl Cache {
 
     /// Keeps a result that was read after `since` from what `ground` says. Counts the query.
     pub fn keep(&self, key: &[u8], whole: Arc<Whole>, ground: &Ground, since: Moment, ttl: Option<Duration>) {
-        let cost = OVERHEAD + 2 * key.len() + whole.size();
+        let cost = OVERHEAD + key.len() + whole.size();
         if cost > self.share() {
             return self.count(Bypass::Size);
         }
         let born = coarse::millis();
         let dies = ttl.or(self.limits.ttl).map_or(NEVER, |ttl| born.saturating_add(in_millis(ttl)));
         let mut entry = Entry { whole, ground: ground.clone(), since, born, dies, cost, used: 0 };
-        let mut gone = Vec::new();
         let mut kept = self.kept.lock();
         entry.used = kept.hits + kept.misses;
         kept.misses += 1;
         if kept.closed {
             return;
         }
-        if let Some((_, old)) = kept.entries.push(key.into(), entry) {
-            kept.bytes -= old.cost;
-            gone.push(old);
-        }
+        let before = kept.entries.push(key.into(), entry).map(|(_, before)| before);
+        kept.bytes -= before.as_ref().map_or(0, |before| before.cost);
         kept.bytes += cost;
-        while kept.bytes > self.limits.bytes || kept.entries.len() > self.limits.entries {
-            let Some((_, old)) = kept.entries.pop_lru() else { break };
-            kept.bytes -= old.cost;
-            kept.evicted += 1;
-            gone.push(old);
-        }
+        let gone = kept.make_room(&self.limits);
         // Memory is given back after the lock.
         drop(kept);
+        drop((before, gone));
     }
 
     /// Counts what a result takes beside its rows: a binding keeps a form of its own with it.
     pub fn charge(&self, key: &[u8], whole: &Arc<Whole>, bytes: usize) {
-        let mut gone = Vec::new();
         let mut kept = self.kept.lock();
         let Some(entry) = kept.entries.peek_mut(key).filter(|entry| Arc::ptr_eq(&entry.whole, whole)) else { return };
         entry.cost += bytes;
         kept.bytes += bytes;
-        while kept.bytes > self.limits.bytes {
-            let Some((_, old)) = kept.entries.pop_lru() else { break };
-            kept.bytes -= old.cost;
-            kept.evicted += 1;
-            gone.push(old);
-        }
+        let gone = kept.make_room(&self.limits);
         drop(kept);
+        drop(gone);
     }
 
     /// Counts a query that went past the cache.
@@ -343,6 +331,18 @@ impl Kept {
                 entry.used = now;
             }
         }
+    }
+
+    /// Takes out what was used least recently until the rest is within the limits.
+    fn make_room(&mut self, limits: &Limits) -> Vec<Entry> {
+        let mut gone = Vec::new();
+        while self.bytes > limits.bytes || self.entries.len() > limits.entries {
+            let Some((_, entry)) = self.entries.pop_lru() else { break };
+            self.bytes -= entry.cost;
+            self.evicted += 1;
+            gone.push(entry);
+        }
+        gone
     }
 
     /// The moment, or why there is none; `None`: the store is closed.

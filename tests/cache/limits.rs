@@ -11,8 +11,8 @@ use crate::bench::{cached, everywhere, plain, Bench, T};
 /// A query with one parameter: each value has a result of its own, of one integer.
 const ECHO: &str = "SELECT ?";
 
-/// What one of these takes: the entry, twice its key (each part with a tag and eight bytes), its one cell.
-const ECHO_COST: u64 = 256 + 2 * (9 + ECHO.len() as u64 + 9) + 16;
+/// What one of these takes: the entry, its key (each part with a tag and eight bytes), its one cell.
+const ECHO_COST: u64 = 256 + (9 + ECHO.len() as u64 + 9) + 16;
 
 fn echo(bench: &Bench, n: i64) -> bool {
     bench.ask_with(ECHO, &[n.into()], &cached())
@@ -25,10 +25,10 @@ fn the_bytes_of_a_result_are_counted_exactly() {
     assert_eq!((bench.stats().entries, bench.stats().bytes), (1, ECHO_COST));
     bench.ask(T);
     // Two rows of two cells, and 'one' and 'two', each with its closing NUL.
-    let of_t = 256 + 2 * (9 + T.len() as u64) + 4 * 16 + 2 * 4;
+    let of_t = 256 + (9 + T.len() as u64) + 4 * 16 + 2 * 4;
     assert_eq!((bench.stats().entries, bench.stats().bytes), (2, ECHO_COST + of_t));
     bench.ask_with(ECHO, &["text".into()], &cached());
-    assert_eq!(bench.stats().bytes, ECHO_COST + of_t + 256 + 2 * (9 + ECHO.len() as u64 + 9 + 4) + 16 + 5);
+    assert_eq!(bench.stats().bytes, ECHO_COST + of_t + 256 + (9 + ECHO.len() as u64 + 9 + 4) + 16 + 5);
     bench.run("DELETE FROM t");
     bench.ask_with(T, &[], &QueryOptions { cache: CacheUse::Refresh, ..cached() });
     bench.store.cache_clear();
@@ -64,7 +64,7 @@ fn what_was_used_least_recently_leaves_when_all_are_too_large() {
 fn the_largest_result_that_is_kept_is_a_sixteenth_of_all() {
     let bench = &Bench::with(&[("cache.max_bytes", "32KiB")]);
     let sql = "SELECT n, s FROM t WHERE n = 1";
-    let beside = 256 + 2 * (9 + sql.len()) + 2 * 16 + 1;
+    let beside = 256 + (9 + sql.len()) + 2 * 16 + 1;
     for (size, is_kept) in [(2048 - beside, true), (2048 - beside + 1, false), (2048 - beside, true)] {
         bench.store.execute("UPDATE t SET s = ? WHERE n = 1", &["x".repeat(size).as_str().into()], &plain()).unwrap();
         assert!(!bench.ask(sql));
