@@ -62,7 +62,7 @@ impl Flights {
     /// Begins a flight if the key is known to be slow and none is under way.
     #[inline]
     pub fn lead<'a>(&'a self, key: &'a [u8]) -> Leading<'a> {
-        let flight = if self.idle.load(Ordering::Relaxed) { None } else { self.begin(key) };
+        let flight = if self.has_slow() { self.begin(key) } else { None };
         Leading { flights: self, key, since: coarse::millis(), flight }
     }
 

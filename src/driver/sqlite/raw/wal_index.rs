@@ -23,11 +23,11 @@ pub type Header = Mark;
 /// What of a header tells commits apart, at its offsets ([WAL-index format](https://sqlite.org/walformat.html#the_wal_index_header)): how
 /// many there were (`iChange`), and how many frames the log has (`mxFrame`).
 pub fn commits_and_frames(header: &Header) -> (u32, u32) {
-    let half = |word: u64, second: bool| {
-        let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
-        u32::from_ne_bytes(if second { [e, f, g, h] } else { [a, b, c, d] })
+    let first_half = |word: u64| {
+        let [a, b, c, d, ..] = word.to_ne_bytes();
+        u32::from_ne_bytes([a, b, c, d])
     };
-    (half(header[1], false), half(header[2], false))
+    (first_half(header[1]), first_half(header[2]))
 }
 
 impl WalIndex {
