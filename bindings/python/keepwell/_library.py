@@ -145,22 +145,25 @@ for _name, _arguments in _FUNCTIONS.items():
 _interrupts: List[BaseException] = []
 
 
-def _tick_forever() -> Generator[int, Any, None]:
-    """Runs on the main thread about every 20 ms during a long call, so that Python's signal handlers run in between.
+def _tick_forever(levels: int) -> Generator[int, Any, None]:
+    """Runs on the main thread about every 20 ms during a long call, so that Python's signal handlers run in between; 1 ends the call.
 
-    A generator resumes inside its ``try``; a function would be interrupted before it could enter one.
+    A generator resumes inside its ``try``; a function would be interrupted before it could enter one. A handler that raises while
+    the exception of another one is noted here would still end the generator, so there are others around it.
     """
-    answer = 0
     while True:
         try:
-            yield answer
-            answer = 0
+            if levels:
+                yield from _tick_forever(levels - 1)
+            while True:
+                yield 1 if _interrupts else 0
         except BaseException as error:  # whatever a signal handler raises; raised again when the call returns
             _interrupts.append(error)
-            answer = 1
 
 
-_ticks: Any = _tick_forever()
+#: As many signals at the same moment, each with a handler that raises, are survived.
+_LEVELS = 8
+_ticks: Any = _tick_forever(_LEVELS)
 next(_ticks)
 _tick = ctypes.CFUNCTYPE(_i32, _pointer)(_ticks.send)
 _TICK = ctypes.cast(_tick, _pointer).value or 0
@@ -181,7 +184,7 @@ getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_settle_threads
 def raise_interrupt() -> None:
     """Raises what a signal handler raised during the call that has just returned."""
     if _interrupts and threading.get_ident() == _main_thread:
-        raise _interrupts.pop()
+        raise _interrupts.pop(0)
 
 
 # --- calls ---

@@ -114,3 +114,37 @@ def test_control_c_in_a_short_call_loses_nothing(call: str, script: Script) -> N
         """
     )
     assert done.stdout == "fine\n", done.stderr[-600:]
+
+
+@pytest.mark.skipif(keepwell.road != "portable", reason="there the interpreter itself raises the others, wherever the program is")
+def test_several_signals_at_the_same_moment(script: Script) -> None:
+    """Each handler raises, the second while the exception of the first is being noted; later calls can be interrupted as before."""
+    done = script(
+        """
+        import os, signal, threading, keepwell
+        ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+        SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+        store = keepwell.open(":memory:")
+        def refuse(number, frame):
+            raise InterruptedError(signal.Signals(number).name)
+        for number in SIGNALS:
+            signal.signal(number, refuse)
+        def send():
+            for number in SIGNALS:
+                os.kill(os.getpid(), number)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # all of them arrive now, in this thread
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        seen = []
+        while len(seen) < 6 * len(SIGNALS):
+            if len(seen) % len(SIGNALS) == 0:
+                threading.Timer(0.1, send).start()
+            try:
+                store.query(ENDLESS, timeout=10)
+            except InterruptedError as error:
+                seen.append(str(error))
+        assert sorted(seen) == sorted(number.name for number in SIGNALS for _ in range(6)), seen
+        store.close()
+        print("fine")
+        """
+    )
+    assert (done.stdout, done.stderr) == ("fine\n", "")
