@@ -24,6 +24,7 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 
 pub use keys::{Key, KEYS};
+pub use kind::duration;
 pub use sections::{
     AutoVacuum, Cache, CacheEnabled, Driver, JournalMode, Metrics, Options, Pool, Query, SecondSqlite, SecureDelete, Synchronous,
     TempStore, Writer,

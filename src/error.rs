@@ -71,11 +71,15 @@ pub enum Kind {
     Abi = 31,
     /// A cell is not of the type that was asked for, or does not fit.
     Type = 32,
+    /// A migration that cannot be applied as things are: its set, its history or its text; the message names files, versions and the cure.
+    Migration = 33,
+    /// The database has migrations that this program does not know: it was migrated by a newer program.
+    SchemaNewer = 34,
 }
 
 impl Kind {
     /// Every kind, in the order of its numbers: the one table that names, numbers and docs are made from.
-    pub const ALL: [(Kind, &'static str); 32] = [
+    pub const ALL: [(Kind, &'static str); 34] = [
         (Kind::Engine, "KW_ERROR"),
         (Kind::Misuse, "KW_MISUSE"),
         (Kind::InvalidHandle, "KW_INVALID_HANDLE"),
@@ -108,6 +112,8 @@ impl Kind {
         (Kind::AlreadyInitialized, "KW_ALREADY_INITIALIZED"),
         (Kind::Abi, "KW_ABI"),
         (Kind::Type, "KW_TYPE"),
+        (Kind::Migration, "KW_MIGRATION"),
+        (Kind::SchemaNewer, "KW_SCHEMA_NEWER"),
     ];
 
     /// The stable number, equal to the C status.
@@ -275,6 +281,7 @@ impl Error {
             Kind::Sql => "42000",
             Kind::Parameter => "07001",
             Kind::Type => "22018",
+            Kind::Migration | Kind::SchemaNewer => "55000",
             Kind::Encoding => "22021",
             Kind::Busy | Kind::Conflict | Kind::SelfDeadlock => "40001",
             Kind::TxEnded => "25000",

@@ -31,6 +31,7 @@ mod exec;
 mod group;
 mod holders;
 mod member;
+pub mod migrate;
 mod pool;
 mod sentry;
 mod session;

@@ -126,6 +126,13 @@ fn time(text: &str, unit: Unit, max: u128) -> Result<Duration, Refusal> {
     Ok(Duration::new((value / quantity::SECOND) as u64, (value % quantity::SECOND) as u32))
 }
 
+/// A time with its unit (`250ms`, `5s`, `2m`, `1h`), or a number of seconds.
+pub fn duration(text: &str) -> Option<Duration> {
+    let value = quantity::parse(text, quantity::TIMES, quantity::SECOND)?;
+    let seconds = u64::try_from(value / quantity::SECOND).ok().filter(|seconds| *seconds < 1 << 32)?;
+    Some(Duration::new(seconds, (value % quantity::SECOND) as u32))
+}
+
 fn size(text: &str, unit: Unit, min: u64, max: u64) -> Result<u64, Refusal> {
     let wrong = || format!("is not a size (a number of {}, or with a unit: 64KiB, 64MiB, 64MB)", unit.0);
     let value = quantity::parse(&text.to_ascii_lowercase(), quantity::SIZES, unit.1).ok_or_else(|| negative(text).unwrap_or_else(wrong))?;

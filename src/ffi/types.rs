@@ -73,6 +73,10 @@ pub const KW_ALREADY_INITIALIZED: kw_status = 30;
 pub const KW_ABI: kw_status = 31;
 /// A cell is not of the type that was asked for, or does not fit.
 pub const KW_TYPE: kw_status = 32;
+/// A migration that cannot be applied as things are: its set, its history or its text; the message names files, versions and the cure.
+pub const KW_MIGRATION: kw_status = 33;
+/// The database has migrations that this program does not know: it was migrated by a newer program.
+pub const KW_SCHEMA_NEWER: kw_status = 34;
 /// `kw_rows_step`: there is a row.
 pub const KW_ROW: kw_status = 100;
 /// `kw_rows_step`: there is no further row.
