@@ -186,6 +186,12 @@ pub trait Connection: Send {
     /// The rows that the statement run last changed, if it is one that counts them.
     fn changed_rows(&self) -> i64;
 
+    /// The rows that were changed since the connection was opened, those of triggers and foreign key actions included.
+    fn total_changes(&self) -> i64;
+
+    /// Writes all of the database, as the connection sees it now, into a new file at `path`, page by page. Others may go on writing.
+    fn copy_to(&mut self, path: &std::path::Path, op: &Op<'_>) -> Result<()>;
+
     /// Whether anything was changed since [`Connection::count_from_here`].
     fn has_changed(&self) -> bool;
 

@@ -20,6 +20,7 @@ pub enum Purpose {
     Pinned = 4,
     Script = 5,
     Maintenance = 6,
+    Migration = 7,
 }
 
 impl Purpose {
@@ -31,6 +32,7 @@ impl Purpose {
             4 => "pinned connection",
             5 => "script",
             6 => "maintenance",
+            7 => "migration",
             _ => "lease",
         }
     }

@@ -1,8 +1,21 @@
 //! Migrations: numbered changes of a schema, each applied once, whoever opens the database, in whatever language.
 
+pub mod adopt;
+pub(crate) mod ask;
+pub mod apply;
+mod keys;
+mod lead;
+mod lock;
+pub mod look;
+pub mod mark;
+pub mod schema;
+pub mod script;
 pub mod file;
 pub mod format;
+pub mod history;
+pub mod plan;
 pub mod policy;
+pub mod rebuild;
 pub mod report;
 pub mod source;
 pub mod text;
@@ -51,6 +64,8 @@ pub struct Script {
     pub outside_transaction: bool,
     /// Its first line says that foreign keys are to be enforced while it runs.
     pub enforces_foreign_keys: bool,
+    /// Its identity, once somebody has asked for it; see [`text::checksum`].
+    pub(crate) checksum: String,
 }
 
 impl Script {

@@ -2,6 +2,7 @@
 
 mod cached;
 mod health;
+mod migrations;
 mod run;
 mod scope;
 mod shutdown;
@@ -44,6 +45,7 @@ use self::cached::Wish;
 use self::write::Written;
 
 pub use self::health::Health;
+pub use self::migrations::{Migrations, Operation, EVERYTHING};
 pub(crate) use self::run::Failure;
 pub use self::scope::Scope;
 pub use self::together::Write;

@@ -4,6 +4,7 @@ mod bind;
 mod connection;
 mod control;
 mod convert;
+mod copy;
 mod fork;
 mod kinds;
 mod ledger;
@@ -309,6 +310,11 @@ impl Driver for SqliteDriver {
         self.abort.store(true, Ordering::Relaxed);
         self.shared.lock().take();
     }
+}
+
+/// The engine's version, such as `3.54.1`.
+pub fn version() -> &'static str {
+    rusqlite::version()
 }
 
 /// What was seen of a second library, as a sentence without its full stop.

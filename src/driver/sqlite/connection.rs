@@ -15,7 +15,7 @@ use super::sentinel::Sentinel;
 use super::snapshot::Snapshot;
 use super::statements::Statements;
 use super::watch::Recorder;
-use super::{brief, convert};
+use super::{brief, convert, copy};
 use crate::cancel::{Op, Stop};
 use crate::clock::{Clock, Mark, Receipt};
 use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Leave, Limit, Mode, Permit, Plan, Role};
@@ -293,6 +293,15 @@ impl Connection for SqliteConnection {
     #[inline]
     fn changed_rows(&self) -> i64 {
         self.raw.changed_rows()
+    }
+
+    fn total_changes(&self) -> i64 {
+        self.raw.total_changes()
+    }
+
+    fn copy_to(&mut self, path: &std::path::Path, op: &Op<'_>) -> Result<()> {
+        self.release_snapshot();
+        self.raw.watched(op, |raw| copy::to_file(raw.connection(), path, op))
     }
 
     fn has_changed(&self) -> bool {
