@@ -6,7 +6,7 @@ pub struct Lead {
     pub word: String,
     /// The name in lower case.
     pub pragma: Option<String>,
-    /// What a PRAGMA is set to, or called with; of a ROLLBACK the word TO.
+    /// What a PRAGMA is set to, or called with; of a ROLLBACK the word TO; of a CREATE what comes next.
     pub value: Option<String>,
     /// Where the statement begins, after blanks, comments and lone semicolons.
     pub start: usize,
@@ -19,6 +19,10 @@ impl Lead {
         reader.skip(true);
         let start = reader.at;
         let word = reader.word().to_ascii_uppercase();
+        if word == "CREATE" {
+            let value = Some(reader.next_word());
+            return Lead { word, value, start, ..Lead::default() };
+        }
         if word == "ROLLBACK" {
             let mut next = reader.name();
             if next.eq_ignore_ascii_case("transaction") {
@@ -36,6 +40,48 @@ impl Lead {
         }
         let value = if reader.take('=') || reader.take('(') { Some(reader.name()) } else { None };
         Lead { word, pragma: Some(name.to_ascii_lowercase()), value, start }
+    }
+}
+
+/// The name in a `CREATE TABLE`, and where what follows it begins.
+pub struct Created {
+    pub name: String,
+    pub end: usize,
+}
+
+impl Lead {
+    /// Reads `CREATE TABLE name (…`; `None` for anything else, such as a temporary table or one AS SELECT.
+    pub fn created_table(sql: &str) -> Option<Created> {
+        let mut reader = Reader { sql, at: 0 };
+        reader.skip(true);
+        let words = [reader.next_word(), reader.next_word()];
+        if words != ["CREATE", "TABLE"] {
+            return None;
+        }
+        let name = reader.name();
+        let end = reader.at;
+        (!name.is_empty() && reader.take('(')).then_some(Created { name, end })
+    }
+
+    /// Whether a definition is one of a virtual table.
+    pub fn is_virtual_table(&self) -> bool {
+        self.value.as_deref() == Some("VIRTUAL")
+    }
+
+    /// Whether a word stands in a definition outside of comments, strings and quoted names.
+    pub fn has_word(sql: &str, word: &str) -> bool {
+        let mut reader = Reader { sql, at: 0 };
+        loop {
+            reader.skip(true);
+            let Some(next) = reader.rest().chars().next() else { return false };
+            if matches!(next, '\'' | '"' | '`' | '[') {
+                reader.name();
+            } else if !next.is_ascii_alphanumeric() && next != '_' {
+                reader.at += next.len_utf8();
+            } else if reader.word().eq_ignore_ascii_case(word) {
+                return true;
+            }
+        }
     }
 }
 
@@ -64,6 +110,11 @@ impl<'a> Reader<'a> {
             };
             self.at += length;
         }
+    }
+
+    fn next_word(&mut self) -> String {
+        self.skip(false);
+        self.word().to_ascii_uppercase()
     }
 
     fn word(&mut self) -> &'a str {
@@ -124,6 +175,19 @@ mod tests {
         for (sql, to) in [("ROLLBACK", false), ("rollback transaction;", false), ("ROLLBACK TO a", true), ("ROLLBACK TRANSACTION to a", true)] {
             assert_eq!(lead(sql).2.is_some(), to, "{sql}");
         }
+    }
+
+    #[test]
+    fn the_table_of_a_definition_is_found() {
+        let name = |sql: &str| Lead::created_table(sql).map(|created| (created.name, sql[created.end..].to_string()));
+        let some = |name: &str, rest: &str| Some((name.to_string(), rest.to_string()));
+        assert_eq!(name("-- x\ncreate /* y */ table  \"a b\" (x)"), some("a b", " (x)"));
+        assert_eq!(name("CREATE TABLE t(x) STRICT;"), some("t", "(x) STRICT;"));
+        for sql in ["CREATE TEMP TABLE t(x)", "CREATE TABLE IF NOT EXISTS t(x)", "CREATE TABLE t AS SELECT 1", "CREATE TABLE main.t(x)", "DROP TABLE t"] {
+            assert_eq!(name(sql), None, "{sql}");
+        }
+        assert!(Lead::has_word("CREATE TABLE t(a INTEGER PRIMARY KEY autoincrement)", "AUTOINCREMENT"));
+        assert!(!Lead::has_word("CREATE TABLE t('AUTOINCREMENT' -- AUTOINCREMENT\n, [autoincrement] /* AUTOINCREMENT */)", "AUTOINCREMENT"));
     }
 
     #[test]

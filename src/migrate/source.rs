@@ -19,8 +19,10 @@ impl Source {
     ///
     /// # Errors
     /// [`crate::error::Kind::Migration`] for a version that is there twice or negative, naming both.
-    pub fn list(_migrations: Vec<Migration>) -> Result<Source> {
-        todo!()
+    pub fn list(mut migrations: Vec<Migration>) -> Result<Source> {
+        migrations.sort_by_key(|m| m.version);
+        for m in &mut migrations { m.up.checksum = super::text::checksum(&m.up.sql); }
+        Ok(Source { migrations, ..Source::default() })
     }
 
     /// The migrations of a folder. `format`: the folder's layout; `None` where it shows.
