@@ -128,7 +128,28 @@ impl Format {
             Format::Flyway => self.files(folder, versioned::flyway),
             Format::Diesel | Format::RusqliteMigration => subfolders::read(self, folder),
         }?;
-        Ok((piece::assemble(pieces)?, ignored))
+        let migrations = piece::assemble(pieces)?;
+        self.refuse_other_order(&migrations)?;
+        Ok((migrations, ignored))
+    }
+
+    /// Diesel and dbmate sort versions as text, so that 10 comes before 2. Where that differs from the numbers, neither order is safe.
+    fn refuse_other_order(self, migrations: &[Migration]) -> Result<()> {
+        let key: fn(&str) -> String = match self {
+            Format::Diesel => subfolders::sorts_by,
+            Format::Dbmate => |file| name::digits(file).0.to_string(),
+            _ => return Ok(()),
+        };
+        for pair in migrations.windows(2) {
+            let (lower, higher) = (&pair[0].up.file, &pair[1].up.file);
+            if key(lower) > key(higher) {
+                let cure = "give all versions the same number of digits";
+                let what =
+                    format!("{} runs this before {lower}, because it sorts versions as text, and keepwell after it; {cure}", self.name());
+                return Err(piece::refuse(higher, what));
+            }
+        }
+        Ok(())
     }
 
     /// Reads file by file. A flat format sees its subfolders as one name each.

@@ -28,7 +28,7 @@ impl Source {
         for migration in &migrations {
             check(migration)?;
         }
-        for pair in migrations.windows(2).filter(|pair| pair[0].version == pair[1].version) {
+        if let Some(pair) = migrations.windows(2).find(|pair| pair[0].version == pair[1].version) {
             let (one, other) = (&pair[0].description, &pair[1].description);
             let what = format!("version {} is there twice: {one:?} and {other:?}; give one of them another number", pair[0].version);
             return Err(Error::new(Kind::Migration, what));

@@ -17,21 +17,22 @@ pub(super) fn read(_folder: &Folder, entry: &Entry) -> Result<Reading> {
     sections::divide(entry, version, &description, &MARKING).map(Reading::Pieces)
 }
 
-/// What a line says. A marker begins at the line's start, in small letters; its options are `transaction:true` and `transaction:false`.
+/// What a line says. A marker begins at the line's start, in small letters; the one option is `transaction:false`, and dbmate
+/// passes over other words.
 fn line(line: &str) -> Result<Line, String> {
     let Some(comment) = line.trim().strip_prefix("--").map(str::trim) else { return Ok(Line::Sql) };
     let Some(said) = comment.strip_prefix("migrate:") else { return Ok(Line::Sql) };
     if line.starts_with([' ', '\t']) {
         return Err(format!("`{}` does not begin at the line's start, where dbmate looks for it; move it there", line.trim()));
     }
-    let mut words = said.split_whitespace();
-    let direction = match words.next() {
-        Some("up") => Direction::Up,
-        Some("down") => Direction::Down,
+    let (word, options) = said.split_at(said.find(char::is_whitespace).unwrap_or(said.len()));
+    let direction = match word {
+        "up" => Direction::Up,
+        "down" => Direction::Down,
         _ => return Err(format!("`{}` is no marker of dbmate; there are migrate:up and migrate:down: correct or delete it", line.trim())),
     };
     let mut outside_transaction = false;
-    for option in words {
+    for option in options.split_whitespace().filter(|option| option.starts_with("transaction")) {
         match option {
             "transaction:false" => outside_transaction = true,
             "transaction:true" => outside_transaction = false,

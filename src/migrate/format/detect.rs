@@ -18,6 +18,8 @@ struct Signs {
     refinery: bool,
     /// A marker that only sqlx has.
     sqlx: bool,
+    /// A numbered program in Go: a folder of nothing else is goose's.
+    go: bool,
 }
 
 /// The format; `None` for a folder without migrations.
@@ -34,6 +36,7 @@ pub(super) fn detect(folder: &Folder) -> Result<Option<Format>> {
         return Err(signs.mixed());
     }
     match signs.first.keys().next() {
+        None if signs.go => Ok(Some(Format::Goose)),
         None => no_format(folder),
         Some(Format::Keepwell) if signs.sqlx => Ok(Some(Format::Sqlx)),
         Some(Format::Flyway) => signs.flyway_or_refinery().map(Some),
@@ -51,6 +54,7 @@ impl Signs {
             self.sqlx |= sqlx::is_marked(&entry.text()?);
             Some(Format::Keepwell)
         } else {
+            self.go |= goose::parse(entry.base()).is_some_and(|(_, words, ending)| ending == "go" && !words.ends_with("_test"));
             numbered(entry)?
         };
         if let Some(format) = format {
@@ -90,10 +94,8 @@ impl Signs {
 /// `N_name.sql`: whose it is stands in the text. dbmate needs no `_`.
 fn numbered(entry: &Entry) -> Result<Option<Format>> {
     let (digits, rest) = name::digits(entry.base());
-    match rest.rsplit_once('.') {
-        Some((_, "sql")) if !digits.is_empty() => {}
-        Some((words, "go")) if !digits.is_empty() && rest.starts_with('_') && !words.ends_with("_test") => return Ok(Some(Format::Goose)),
-        _ => return Ok(None),
+    if digits.is_empty() || !rest.ends_with(".sql") {
+        return Ok(None);
     }
     let text = entry.text()?;
     if sections::begins(&text, &goose::MARKING, Direction::Up).is_some() {

@@ -31,10 +31,13 @@ pub(super) fn parse(file: &str) -> Option<(&str, &str, &str)> {
     ["sql", "go"].contains(&ending).then_some((digits, words, ending))
 }
 
-/// What a line says. Annotations are in any case of letters, from the line's start. `StatementBegin` and `StatementEnd` help goose to find
+/// What a line says. Annotations are in any case of letters, from the line's start; `-- -- +goose Down` is one too. `StatementBegin` and `StatementEnd` help goose to find
 /// where a statement ends; SQLite knows that itself.
 fn line(line: &str) -> Result<Line, String> {
-    let Some(comment) = line.trim().strip_prefix("--").map(str::trim) else { return Ok(Line::Sql) };
+    if !line.trim_start().starts_with("--") {
+        return Ok(Line::Sql);
+    }
+    let comment = line.trim().trim_start_matches(['-', ' ', '\t']);
     let Some(said) = comment.get(..6).filter(|word| word.eq_ignore_ascii_case("+goose")).map(|_| &comment[6..]) else {
         return Ok(Line::Sql);
     };

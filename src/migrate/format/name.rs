@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 /// The cure for a file that is no migration although it looks like one.
 pub(super) const IGNORE: &str = "name it in the policy `ignore` (names, separated by commas) to leave it alone";
 
+/// Endings of files that hold programs.
+const PROGRAMS: [&str; 15] = ["go", "rs", "py", "js", "mjs", "cjs", "ts", "rb", "php", "sh", "java", "class", "kt", "scala", "groovy"];
+
 /// Endings of copies that editors and merges leave.
 const COPIES: [&str; 12] = ["orig", "bak", "backup", "swp", "swo", "tmp", "rej", "old", "save", "copy", "disabled", "skip"];
 
@@ -36,6 +39,11 @@ pub(super) fn description(name: &str) -> String {
 pub(super) fn is_copy(name: &str) -> bool {
     let ending = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     name.ends_with(['~', '#']) || COPIES.contains(&ending.as_str())
+}
+
+/// Whether it holds a program.
+pub(super) fn is_program(name: &str) -> bool {
+    PROGRAMS.contains(&name.rsplit('.').next().unwrap_or_default())
 }
 
 /// Where `.up` or `.down` is, as a part of the name, in any case of letters.
@@ -76,6 +84,7 @@ pub(super) fn near_miss(format: Option<Format>, file: &str) -> Error {
     };
     let base = file.rsplit('/').next().unwrap_or(file);
     let cure = match suggestion(format, base) {
+        Some(right) if is_program(base) => format!("a program cannot be run here: write it as SQL in {right}"),
         Some(right) => format!("rename it to {right}"),
         None if is_copy(base) => "delete it".to_string(),
         None => "rename it".to_string(),

@@ -2,7 +2,6 @@
 
 use super::folder::Entry;
 use super::piece::{refuse, refuse_line, Direction, Piece};
-use super::{dbmate, goose};
 use crate::error::Result;
 use crate::migrate::text::Marks;
 
@@ -111,16 +110,36 @@ pub(super) fn begins(text: &str, marking: &Marking, wanted: Direction) -> Option
     text.lines().position(is_wanted).map(|index| index + 1)
 }
 
-/// Refuses a text that a layout of one direction in each file would run as a whole, although it marks a down.
+/// How tools mark the beginning of a down, in small letters with single blanks.
+const DOWNS: [&str; 9] = [
+    "+goose down",
+    "migrate:down",
+    "migrate: down",
+    "+migrate down",
+    "down migration",
+    "rambler down",
+    "@undo",
+    "//@undo",
+    "create above / drop below",
+];
+
+/// Refuses a text that a layout of one direction in each file would run as a whole, although it marks a down with statements below.
 ///
 /// # Errors
 /// [`crate::error::Kind::Migration`] with file and line.
 pub(super) fn refuse_two_directions(file: &str, text: &str) -> Result<()> {
-    for (marking, tool) in [(&goose::MARKING, "goose"), (&dbmate::MARKING, "dbmate")] {
-        if let Some(line) = begins(text, marking, Direction::Down) {
-            let cure = format!("give the format {tool}, or move what is below it to the down file");
-            return Err(refuse_line(file, line, format!("`{}` begins a down, which would run as well; {cure}", marking.down)));
-        }
+    let mut lines = text.lines().enumerate();
+    let Some((index, line)) = lines.find(|(_, line)| marks_down(line)) else { return Ok(()) };
+    if lines.all(|(_, line)| is_comment(line)) {
+        return Ok(());
     }
-    Ok(())
+    let cure = "give the format of the tool that reads such files (goose, dbmate), or move what is below to a file of its own";
+    Err(refuse_line(file, index + 1, format!("`{}` begins a down, which would run together with the up; {cure}", line.trim())))
+}
+
+fn marks_down(line: &str) -> bool {
+    let Some(comment) = line.trim_start().strip_prefix("--") else { return false };
+    let said = comment.trim_matches(['-', ' ', '\t']).split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric());
+    DOWNS.iter().any(|down| said.strip_prefix(down).is_some_and(ends))
 }

@@ -86,9 +86,10 @@ fn parse(format: Format, top: &str) -> Option<(String, &str)> {
     number.then_some((digits, words))
 }
 
-/// The format that a subfolder with an `up.sql` is named for. `2020-01-01-000000_name` is Diesel's, `1-name` is rusqlite_migration's.
+/// The format that a subfolder with an `up.sql` is named for. `2020-01-01-000000_name` is Diesel's, as is any number with dashes that is as
+/// long as a date; `1-name` is rusqlite_migration's.
 pub(super) fn named_for(top: &str) -> Option<Format> {
-    let is_date = parse(Format::Diesel, top).is_some_and(|(digits, _)| digits.len() == 14);
+    let is_date = parse(Format::Diesel, top).is_some_and(|(digits, _)| digits.len() >= 8);
     match name::digits(top) {
         ("", _) => None,
         (_, rest) if rest.starts_with('-') && !is_date => Some(Format::RusqliteMigration),
@@ -111,6 +112,12 @@ fn is_outside(metadata: &Entry) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// What Diesel sorts the migration of this file by: its version as text.
+pub(super) fn sorts_by(file: &str) -> String {
+    let top = file.split('/').next().unwrap_or(file);
+    parse(Format::Diesel, top).map(|(digits, _)| digits).unwrap_or_default()
 }
 
 fn misnamed(format: Format, top: &str) -> Error {

@@ -124,6 +124,8 @@ fn a_name_that_is_nearly_right_is_an_error_that_spells_it_right() {
         (Format::Keepwell, "1.2_x.up.sql", "rename it"),
         (Format::Keepwell, "name.up.sql", "rename it"),
         (Format::Keepwell, "3", "rename it"),
+        (Format::Keepwell, "12_postmigrate.go", "a program cannot be run here: write it as SQL in 12_postmigrate.up.sql"),
+        (Format::Sqlx, "12_seed.py", "write it as SQL in 12_seed.sql"),
         (Format::GolangMigrate, "12-name.down.sql", "rename it to 12_name.down.sql"),
         (Format::Goose, "12name.sql", "rename it to 12_name.sql"),
         (Format::Goose, "12-name.sql", "rename it to 12_name.sql"),
@@ -300,6 +302,23 @@ fn a_version_that_is_there_twice_is_an_error_that_names_both_files() {
 }
 
 #[test]
+fn an_order_that_the_tool_would_not_have_is_an_error() {
+    let table = [
+        (Format::Diesel, "2_b/up.sql", "10_a/up.sql"),
+        (Format::Diesel, "2024-03-13_b/up.sql", "2024-03-06-170000_a/up.sql"),
+        (Format::Dbmate, "9_b.sql", "10_a.sql"),
+    ];
+    for (format, lower, higher) in table {
+        let error = refused(Some(format), &[(higher, right_text(format)), (lower, right_text(format))]);
+        assert_says(&error, &[lower, higher, "as text", "same number of digits"]);
+    }
+    for (format, lower, higher) in [(Format::Goose, "9_b.sql", "10_a.sql"), (Format::RusqliteMigration, "2-b/up.sql", "10-a/up.sql")] {
+        let source = read(format, &[(higher, right_text(format)), (lower, right_text(format))]);
+        assert_eq!(source.migrations[0].up.file, lower);
+    }
+}
+
+#[test]
 fn a_version_beyond_64_bits_is_an_error() {
     for (format, file) in [(Format::Keepwell, "9223372036854775808_x.up.sql"), (Format::Flyway, "V99999999999999999999__x.sql")] {
         assert_says(&refused(Some(format), &[(file, "")]), &[file, "too big", "9223372036854775807"]);
@@ -380,6 +399,7 @@ fn goose_annotations_are_read_as_goose_reads_them() {
         ("--+goose Up\n--   +goose   Down  ", true, false),
         ("-- +goose NO TRANSACTION\n-- +goose Up\nVACUUM;\n-- +goose Down", true, true),
         ("-- +goose Up\n-- +goose NO TRANSACTION --\nVACUUM;", false, true),
+        ("-- -- +goose Up\nSELECT 1;\n-- -- +goose Down\nSELECT 2;", true, false),
         ("-- keepwell: no transaction\n-- +goose Up\nVACUUM;", false, true),
         ("-- +goose Up\n-- keepwell: no transaction\nVACUUM;", false, true),
         ("-- +goose Up\n-- +goose ENVSUB OFF\n-- only comments", false, false),
@@ -411,6 +431,7 @@ fn sections_in_disorder_are_errors_with_file_and_line() {
         (Format::Dbmate, "-- migrate:down\n-- migrate:up", &["line 1", "put the up first"]),
         (Format::Dbmate, "-- migrate:up\n-- migrate:down\n-- migrate:up", &["line 3", "second `-- migrate:up`"]),
         (Format::Dbmate, "-- migrate:up\n-- migrate:dwon", &["line 2", "no marker"]),
+        (Format::Dbmate, "-- migrate: up\nA;", &["line 1", "no marker"]),
         (Format::Dbmate, "-- migrate:up\n -- migrate:down", &["line 2", "line's start"]),
         (Format::Dbmate, "-- migrate:up transaction:flase", &["line 1", "transaction:flase"]),
     ];
@@ -429,6 +450,7 @@ fn dbmate_markers_have_options_for_each_direction() {
         ("--migrate:up transaction:false\nA;\n--  migrate:down\nB;", true, false),
         ("-- migrate:up\r\nA;\r\n-- migrate:down transaction:false\r\nB;\r\n", false, true),
         ("-- migrate:up transaction:true\nA;\n-- migrate:down\n-- keepwell: no transaction\nB;", false, true),
+        ("-- migrate:up\nA;\n-- migrate:down (not easily undone) transaction:false\n", false, true),
         ("-- keepwell: no transaction\n-- migrate:up\nA;\n-- migrate:down\nB;", true, true),
     ];
     for (text, up, down) in table {
@@ -495,9 +517,16 @@ fn a_file_of_two_directions_is_never_run_as_one() {
         (Format::Diesel, "1_a/up.sql"),
     ];
     for (format, file) in table {
-        assert_says(&refused(Some(format), &[(file, GOOSE)]), &[file, "line 3", "format goose"]);
-        assert_says(&refused(Some(format), &[(file, DBMATE)]), &[file, "line 3", "format dbmate"]);
+        assert_says(&refused(Some(format), &[(file, GOOSE)]), &[file, "line 3", "goose", "would run together"]);
+        assert_says(&refused(Some(format), &[(file, DBMATE)]), &[file, "line 3", "dbmate", "would run together"]);
     }
+    let marks =
+        ["-- +migrate Down", "--+goose down", "-- migrate: down", "-- Down Migration", "---- create above / drop below ----", "--//@UNDO"];
+    for mark in marks {
+        assert_says(&refused(Some(Format::Sqlx), &[("1_a.sql", &format!("A;\n{mark}\nB;"))]), &["line 2", "would run together"]);
+        read(Format::Sqlx, &[("1_a.sql", &format!("A;\n{mark}\n-- B;\n"))]);
+    }
+    read(Format::Sqlx, &[("1_a.sql", "A;\n-- downgrade is not possible\n-- there is no down migration\n-- migrate:download\nB;")]);
 }
 
 #[test]
@@ -555,6 +584,7 @@ fn the_format_is_detected_where_it_shows() {
         (&[("V1__a.sql", ""), ("V2__b.sql", "-- refinery:noTransaction\nVACUUM;")], Some(Format::Refinery)),
         (&[("1_a/up.sql", ""), ("2_b/up.sql", "")], Some(Format::Diesel)),
         (&[("2020-01-01-000000_a/up.sql", ""), ("00000000000000_init/up.sql", "")], Some(Format::Diesel)),
+        (&[("2024-03-13_a/up.sql", ""), ("20240413_b/up.sql", "")], Some(Format::Diesel)),
         (&[("1-a/up.sql", ""), ("02-b_c/up.sql", "")], Some(Format::RusqliteMigration)),
     ];
     for (files, format) in table {
@@ -582,7 +612,8 @@ fn a_format_in_doubt_is_asked_for() {
         (&[("V1__a.sql", ""), ("R__v.sql", "")], &["R__v.sql", "repeatable"]),
         (&[("V1__a.sql", ""), ("V2__b.rs", "")], &["V2__b.rs", "program"]),
         (&[("00001_a.go", "")], &["00001_a.go", "Go"]),
-        (&[("1_a.up.sql", GOOSE)], &["1_a.up.sql", "format goose"]),
+        (&[("1_a.up.sql", GOOSE)], &["1_a.up.sql", "goose"]),
+        (&[("1_a.up.sql", ""), ("2_postmigrate.go", "")], &["2_postmigrate.go", "a program cannot be run"]),
     ];
     for (files, parts) in table {
         let error = refused(None, files);

@@ -6,9 +6,6 @@ use super::{name, Reading};
 use crate::error::{Error, Result};
 use crate::migrate::Script;
 
-/// Endings of files that hold programs.
-const PROGRAMS: [&str; 6] = ["rs", "java", "class", "kt", "scala", "groovy"];
-
 /// The parts of such a name. The version may be empty or dotted.
 pub(super) struct Name<'a> {
     pub(super) letter: char,
@@ -21,7 +18,7 @@ pub(super) fn refinery(_folder: &Folder, entry: &Entry) -> Result<Reading> {
     let Some(parts) = parse(entry.base()).filter(|parts| "VU".contains(parts.letter)) else { return Ok(Reading::Other) };
     refuse_dotted(entry, &parts)?;
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    if parts.ending == "rs" {
+    if name::is_program(parts.ending) {
         return Err(program(entry, &parts));
     }
     if parts.ending != "sql" || parts.words.is_empty() || !parts.words.chars().all(is_word) || parts.version.is_empty() {
@@ -41,7 +38,7 @@ pub(super) fn flyway(folder: &Folder, entry: &Entry) -> Result<Reading> {
     match parts.ending {
         "sql" => {}
         "sql.conf" if folder.find(entry.name.trim_end_matches(".conf")).is_some() => return Ok(Reading::Attached),
-        ending if PROGRAMS.contains(&ending) => return Err(program(entry, &parts)),
+        ending if name::is_program(ending) => return Err(program(entry, &parts)),
         _ => return Ok(Reading::Other),
     }
     let outside = match folder.find(&format!("{}.conf", entry.name)) {
