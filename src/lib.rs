@@ -6,6 +6,7 @@
 pub mod config;
 pub mod error;
 pub mod footprint;
+mod lead;
 pub mod rows;
 pub mod tables;
 pub mod value;

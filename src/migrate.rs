@@ -4,7 +4,6 @@ pub mod adopt;
 pub(crate) mod ask;
 pub mod apply;
 mod keys;
-mod lead;
 mod lock;
 pub mod look;
 pub mod mark;

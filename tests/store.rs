@@ -53,3 +53,15 @@ fn a_memory_store_works_like_a_file() {
     store.execute("VACUUM", Params::NONE, &options).unwrap();
     store.close(None).unwrap();
 }
+
+#[test]
+fn a_statement_of_a_script_that_has_nothing_to_do_does_not_end_its_transaction() {
+    let store = memory();
+    store.execute_script("CREATE TABLE t(a); CREATE INDEX i ON t(a)", &QueryOptions::default()).unwrap();
+    for nothing in ["CREATE INDEX IF NOT EXISTS i ON t(a)", "CREATE TABLE IF NOT EXISTS t(a)", "DROP TABLE IF EXISTS nowhere"] {
+        let script = format!("INSERT INTO t VALUES (1); {nothing}; INSERT INTO nowhere VALUES (1)");
+        store.execute_script(&script, &QueryOptions::default()).unwrap_err();
+        let rows = store.query("SELECT count(*) FROM t", Params::NONE, &QueryOptions::default()).unwrap().collect().unwrap();
+        assert_eq!(rows[0][0], Value::Integer(0), "{nothing}");
+    }
+}

@@ -13,6 +13,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("coarse", &[]),
     ("tables", &[]),
     ("footprint", &["tables"]),
+    ("lead", &[]),
     ("config", &["error"]),
     ("process", &["error"]),
     ("warnings", &[]),
@@ -23,7 +24,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("cancel", &["sync", "error"]),
     ("metrics", &[]),
     ("clock", &["sync", "tables"]),
-    ("driver", &["sync", "cancel", "clock", "error", "footprint", "process", "rows", "tables", "value"]),
+    ("driver", &["sync", "cancel", "clock", "error", "footprint", "lead", "process", "rows", "tables", "value"]),
     // Siblings stand on those and never on each other, but for the pool that leases come from.
     ("holders", &["sync", "driver"]),
     ("member", &["sync", "cancel", "driver", "error", "rows", "value"]),
@@ -35,7 +36,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("exec", &["cancel", "driver", "error", "rows", "value"]),
     ("group", &["cancel", "driver", "error", "exec", "member", "pool"]),
     ("session", &["sync", "cancel", "driver", "error", "exec", "pool", "process", "rows", "tx", "value"]),
-    ("migrate", &["cancel", "config", "driver", "error", "rows", "value"]),
+    ("migrate", &["cancel", "clock", "config", "driver", "error", "lead", "rows", "tables", "value"]),
     ("options", &["cancel"]),
     ("results", &["cancel", "driver", "error", "rows", "session", "value"]),
     // The store is where the parts meet; the instance and the border stand on it.
@@ -56,6 +57,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "holders",
             "member",
             "metrics",
+            "migrate",
             "options",
             "pool",
             "results",

@@ -276,7 +276,9 @@ impl Runner<'_, '_> {
         let (migration, script) = self.resolve(step)?;
         let mut line = line_of(&migration, &script, step.direction);
         self.under_way = true;
-        self.save()?;
+        if !self.save()? {
+            return Ok(Did::Nothing);
+        }
         let outside = script.outside_transaction || self.setting.policy.transactions == Transactions::None;
         if !self.switch_enforcement(self.setting.enforces && script.enforces_foreign_keys && !outside)? {
             return Ok(Did::Nothing);
@@ -413,14 +415,19 @@ impl Runner<'_, '_> {
         }
     }
 
-    /// Writes the copy that the policy asks for, before the first step.
-    fn save(&mut self) -> Result<()> {
-        let Some(path) = self.setting.policy.snapshot.as_ref().filter(|_| self.effect == Effect::Real) else { return Ok(()) };
-        if !std::mem::replace(&mut self.saved, true) {
-            self.connection.copy_to(path, self.setting.op).map_err(|error| error.context("migrations: snapshot"))?;
-            self.report.snapshot = Some(path.display().to_string());
+    /// Writes the copy that the policy asks for, before the first step. Not done, and without the write lock, for a database in memory:
+    /// nobody can read it while it is held, and nobody else can write to it when it is not.
+    fn save(&mut self) -> Result<bool> {
+        let Some(path) = self.setting.policy.snapshot.as_ref().filter(|_| self.effect == Effect::Real && !self.saved) else { return Ok(true) };
+        let in_memory = self.setting.file.is_none();
+        if in_memory {
+            self.connection.rollback()?;
         }
-        Ok(())
+        let mut reader = (self.setting.connect)()?;
+        reader.copy_to(path, self.setting.op).map_err(|error| error.context("migrations: snapshot"))?;
+        self.report.snapshot = Some(path.display().to_string());
+        self.saved = true;
+        Ok(!in_memory)
     }
 
     fn tell(&mut self, phase: Phase, line: &Line, done: Option<&Done>) -> Result<()> {

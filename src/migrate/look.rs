@@ -106,6 +106,6 @@ fn history(line: &mut Line, applied: &Applied) {
 impl Script {
     /// Whether there is nothing to run.
     pub fn is_empty(&self) -> bool {
-        super::lead::Lead::of(&self.sql).word.is_empty()
+        crate::lead::Lead::of(&self.sql).word.is_empty()
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::ask;
 use super::history::TABLE;
 use super::keys::{self, Violations};
-use super::lead::Lead;
+use crate::lead::Lead;
 use super::report::{Problem, TableCount};
 use super::schema::Hash;
 use super::script::enforce;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ask;
-use super::lead::Lead;
+use crate::lead::Lead;
 use super::Script;
 use crate::cancel::Op;
 use crate::driver::{refuse_nul, Connection, Cursor, Fetch, Limit, Permit, Plan};

@@ -12,6 +12,7 @@ use super::watch::Recorder;
 use super::{brief, convert};
 use crate::driver::Plan;
 use crate::error::{Error, Kind};
+use crate::lead::Lead;
 use crate::rows::Columns;
 
 /// Why a statement could not be prepared: the policy's reason goes before the engine's "not authorized".
@@ -53,9 +54,12 @@ pub fn plan_of(statement: &Statement, sql: Arc<str>, recorder: &Recorder, shared
         names: (0..count).map(|i| statement.column_name(i)).collect(),
         decltypes: (0..count).map(|i| statement.column_decltype(i)).collect(),
     };
+    let mut footprint = recorder.finish(statement.is_read_only(), statement.is_explain());
+    // What does nothing because of its IF NOT EXISTS asks for nothing either.
+    footprint.outside_transaction = footprint.outside_transaction && Lead::of(&sql).word == "VACUUM";
     Arc::new(Plan {
         sql,
-        footprint: recorder.finish(statement.is_read_only(), statement.is_explain()),
+        footprint,
         effects: OnceBox::new(),
         ground: OnceBox::new(),
         columns: Arc::new(columns),

@@ -224,6 +224,7 @@ impl Entry {
             line,
             outside_transaction: marks.outside_transaction,
             enforces_foreign_keys: marks.enforces_foreign_keys,
+            ..Script::default()
         })
     }
 }
