@@ -56,7 +56,7 @@ fn a_memory_store_works_like_a_file() {
 
 #[test]
 fn a_statement_of_a_script_that_has_nothing_to_do_does_not_end_its_transaction() {
-    let store = memory();
+    let (_folder, store) = scratch();
     store.execute_script("CREATE TABLE t(a); CREATE INDEX i ON t(a)", &QueryOptions::default()).unwrap();
     for nothing in ["CREATE INDEX IF NOT EXISTS i ON t(a)", "CREATE TABLE IF NOT EXISTS t(a)", "DROP TABLE IF EXISTS nowhere"] {
         let script = format!("INSERT INTO t VALUES (1); {nothing}; INSERT INTO nowhere VALUES (1)");

@@ -183,7 +183,7 @@ impl Worker<'_> {
         let Some((n, _)) = self.told.rows.pop_first() else { return };
         assert_eq!(self.run("DELETE FROM t WHERE n = ?1", &[n.into()]).unwrap(), Changes { last_insert_id: 0, rows_affected: 1 });
         assert_eq!(self.run("DELETE FROM t WHERE n = ?1", &[n.into()]).unwrap().rows_affected, 0);
-        assert_eq!(integers(self.store, "SELECT n FROM t WHERE n = ?1", &[n.into()]), []);
+        assert_eq!(integers(self.store, "SELECT n FROM t WHERE n = ?1", &[n.into()]), Vec::<i64>::new());
     }
 
     /// What changes the schema, or can be in no group.

@@ -218,13 +218,12 @@ impl Entry {
     /// A part of the file that begins in `line`.
     pub(super) fn part(&self, sql: String, line: usize, marks: Marks) -> Result<Script> {
         Ok(Script {
-            sql,
             file: self.name.clone(),
             raw: self.bytes()?,
             line,
             outside_transaction: marks.outside_transaction,
             enforces_foreign_keys: marks.enforces_foreign_keys,
-            ..Script::default()
+            ..Script::inline(sql)
         })
     }
 }
