@@ -38,7 +38,23 @@ fn header(root: &Path) -> String {
 
 /// The files of the border in a fixed order: the types first. The Python road has no functions for C programs.
 fn sources(folder: &Path) -> Vec<PathBuf> {
-    let order = ["types", "about", "config", "store", "cache", "query", "group", "rows", "statement", "tx", "run", "cancel"];
+    let order = [
+        "types",
+        "about",
+        "config",
+        "store",
+        "cache",
+        "query",
+        "group",
+        "rows",
+        "statement",
+        "tx",
+        "run",
+        "cancel",
+        "migration_types",
+        "migrations",
+        "report",
+    ];
     order.iter().map(|name| folder.join(name).with_extension("rs")).collect()
 }
 

@@ -46,6 +46,12 @@
 #define KW_STATS_INIT { (uint32_t)sizeof(kw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define KW_CACHE_STATS_INIT { (uint32_t)sizeof(kw_cache_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define KW_HEALTH_INIT { (uint32_t)sizeof(kw_health), 0, 0, 0, { 0 } }
+#define KW_MIGRATION_INIT { (uint32_t)sizeof(kw_migration), 0, 0, NULL, NULL, KW_NUL_TERMINATED, NULL, KW_NUL_TERMINATED }
+#define KW_MIGRATE_OPTIONS_INIT { (uint32_t)sizeof(kw_migrate_options), 0, 0, 0, NULL, NULL, NULL }
+#define KW_REPORT_SUMMARY_INIT { (uint32_t)sizeof(kw_report_summary), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define KW_REPORT_MIGRATION_INIT { (uint32_t)sizeof(kw_report_migration), 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
+#define KW_REPORT_PROBLEM_INIT { (uint32_t)sizeof(kw_report_problem), 0, 0, NULL, NULL }
+#define KW_REPORT_TABLE_INIT { (uint32_t)sizeof(kw_report_table), 0, 0, 0, NULL }
 
 
 /**
@@ -213,6 +219,145 @@
  * On a reader: one snapshot for all its queries, no writes.
  */
 #define KW_TX_READ_ONLY 4
+
+/**
+ * `kw_migrate`: apply what is pending, up to `version` and no more than `steps` of them where these are given.
+ */
+#define KW_MIGRATE_UP 1
+
+/**
+ * Undo what is applied above `version` (0: all), or so many `steps`; without either the newest one.
+ */
+#define KW_MIGRATE_DOWN 2
+
+/**
+ * Apply and undo until `version` is the newest one.
+ */
+#define KW_MIGRATE_TO 3
+
+/**
+ * Undo the newest one and apply it again.
+ */
+#define KW_MIGRATE_REDO 4
+
+/**
+ * Every migration that the source or the history knows. Writes nothing.
+ */
+#define KW_MIGRATE_STATUS 5
+
+/**
+ * What `KW_MIGRATE_UP` would do. Writes nothing.
+ */
+#define KW_MIGRATE_PLAN 6
+
+/**
+ * Does what `KW_MIGRATE_UP` would do, in one transaction, and rolls it back.
+ */
+#define KW_MIGRATE_DRY_RUN 7
+
+/**
+ * Applies, undoes and applies again on a copy of the database, and says what differs.
+ */
+#define KW_MIGRATE_REHEARSE 8
+
+/**
+ * Takes everything up to `version` for applied, without running it.
+ */
+#define KW_MIGRATE_BASELINE 9
+
+/**
+ * Takes `version` for applied, without running it.
+ */
+#define KW_MIGRATE_MARK 10
+
+/**
+ * Takes over the history of another tool, with its checksums verified.
+ */
+#define KW_MIGRATE_ADOPT 11
+
+/**
+ * The status, and whether schema and rows are what the migrations left.
+ */
+#define KW_MIGRATE_VERIFY 12
+
+/**
+ * `kw_migrate_options.flags`: `version` is given.
+ */
+#define KW_MIGRATE_HAS_VERSION 1
+
+/**
+ * `kw_migrate_options.flags`: `steps` is given.
+ */
+#define KW_MIGRATE_HAS_STEPS 2
+
+/**
+ * `kw_migrate_event.phase`: a migration begins; one of its statements has run; it is applied, or undone.
+ */
+#define KW_PHASE_BEGIN 1
+
+#define KW_PHASE_STATEMENT 2
+
+#define KW_PHASE_DONE 3
+
+/**
+ * `direction`: applied by running it, undone, marked without running it, taken over from another tool.
+ */
+#define KW_DIRECTION_UP 1
+
+#define KW_DIRECTION_DOWN 2
+
+#define KW_DIRECTION_BASELINE 3
+
+#define KW_DIRECTION_ADOPT 4
+
+/**
+ * `kw_report_migration.state`.
+ */
+#define KW_MIGRATION_PENDING 1
+
+#define KW_MIGRATION_APPLIED 2
+
+/**
+ * Applied, and the source has another text.
+ */
+#define KW_MIGRATION_CHANGED 3
+
+/**
+ * Applied, and the source does not have it.
+ */
+#define KW_MIGRATION_MISSING 4
+
+/**
+ * Applied, and newer than all that the source has.
+ */
+#define KW_MIGRATION_NEWER 5
+
+/**
+ * Pending below an applied one.
+ */
+#define KW_MIGRATION_OUT_OF_ORDER 6
+
+/**
+ * Only a part of it has run.
+ */
+#define KW_MIGRATION_INTERRUPTED 7
+
+/**
+ * Undone by this operation.
+ */
+#define KW_MIGRATION_REVERTED 8
+
+/**
+ * Not run by a dry run, which cannot take it back.
+ */
+#define KW_MIGRATION_SKIPPED 9
+
+/**
+ * `kw_report_migration.flags`: it can be undone; it runs inside a transaction.
+ */
+#define KW_MIGRATION_REVERSIBLE 1
+
+#define KW_MIGRATION_TRANSACTIONAL 2
 
 /**
  * The answer of nearly every function: `KW_OK`, `KW_ROW`, `KW_DONE`, or the number of an error.
@@ -672,6 +817,245 @@ typedef uint64_t kw_conn;
 typedef int32_t (*kw_tx_body)(kw_tx tx, void *context, struct kw_error *err);
 
 /**
+ * A set of migrations for one store.
+ */
+typedef uint64_t kw_migrations;
+
+/**
+ * One migration of the program's. Initialize with `KW_MIGRATION_INIT`. All is copied.
+ */
+typedef struct kw_migration {
+    /**
+     * `sizeof(kw_migration)`.
+     */
+    uint32_t struct_size;
+    uint32_t reserved;
+    /**
+     * 0 or more, unique in the set.
+     */
+    int64_t version;
+    /**
+     * NUL-terminated.
+     */
+    const char *description;
+    /**
+     * The statements that apply it.
+     */
+    const char *up;
+    /**
+     * In bytes, or `KW_NUL_TERMINATED`.
+     */
+    size_t up_len;
+    /**
+     * The statements that undo it; NULL: it cannot be undone.
+     */
+    const char *down;
+    size_t down_len;
+} kw_migration;
+
+/**
+ * Something that a run does.
+ */
+typedef struct kw_migrate_event {
+    /**
+     * `sizeof(kw_migrate_event)` of the library.
+     */
+    uint32_t struct_size;
+    /**
+     * `KW_PHASE_…`.
+     */
+    uint32_t phase;
+    int64_t version;
+    /**
+     * `KW_DIRECTION_UP` or `KW_DIRECTION_DOWN`.
+     */
+    uint32_t direction;
+    uint32_t reserved;
+    /**
+     * Which migration of this run it is, from 1, and how many there will be as far as can be told.
+     */
+    uint64_t index;
+    uint64_t total;
+    /**
+     * The number of the statement that has just run, from 1; 0 in other phases.
+     */
+    uint64_t statement;
+    /**
+     * How much of the migration's text is done, in bytes, and how long it is.
+     */
+    uint64_t offset;
+    uint64_t length;
+    /**
+     * Rows changed by the statement, or by the migration.
+     */
+    int64_t rows_changed;
+    /**
+     * UTF-8 with a length in bytes, not NUL-terminated.
+     */
+    const char *description;
+    size_t description_len;
+    const char *file;
+    size_t file_len;
+    const char *sql;
+    size_t sql_len;
+} kw_migrate_event;
+
+/**
+ * Hears of each migration and statement of a run, on the thread of `kw_migrate`; anything but 0 ends the run with `KW_CANCELLED`. What it
+ * is told is valid during the call alone. It must not use the store.
+ */
+typedef int32_t (*kw_migrate_progress)(const struct kw_migrate_event *event, void *context);
+
+/**
+ * How an operation is done. Initialize with `KW_MIGRATE_OPTIONS_INIT`.
+ */
+typedef struct kw_migrate_options {
+    /**
+     * `sizeof(kw_migrate_options)`.
+     */
+    uint32_t struct_size;
+    /**
+     * `KW_MIGRATE_HAS_…`.
+     */
+    uint32_t flags;
+    int64_t version;
+    uint64_t steps;
+    kw_migrate_progress progress;
+    void *context;
+    /**
+     * Timeout (none by default: `query.timeout` does not hold), token, tick and flags; may be NULL.
+     */
+    const struct kw_options *call;
+} kw_migrate_options;
+
+/**
+ * What an operation on migrations found and did.
+ */
+typedef uint64_t kw_report;
+
+/**
+ * A column of a rebuilt table with the expression over the old table that fills it.
+ */
+typedef struct kw_rebuild_column {
+    /**
+     * NUL-terminated.
+     */
+    const char *name;
+    /**
+     * An SQL expression, NUL-terminated.
+     */
+    const char *expression;
+} kw_rebuild_column;
+
+/**
+ * A report in numbers. Initialize with `KW_REPORT_SUMMARY_INIT`.
+ */
+typedef struct kw_report_summary {
+    /**
+     * `sizeof(kw_report_summary)`.
+     */
+    uint32_t struct_size;
+    /**
+     * Whether `before` and `version` are there: some migration was applied before, is applied now.
+     */
+    uint32_t has_before;
+    uint32_t has_version;
+    uint32_t reserved;
+    /**
+     * The newest version that was applied before, and that is applied now.
+     */
+    int64_t before;
+    int64_t version;
+    /**
+     * Migrations that are pending now.
+     */
+    uint64_t pending;
+    /**
+     * How many `kw_report_migration_at`, `kw_report_problem_at` and `kw_report_table_at` have.
+     */
+    uint64_t migrations;
+    uint64_t problems;
+    uint64_t tables;
+    uint64_t duration_us;
+} kw_report_summary;
+
+/**
+ * One migration of a report. Initialize with `KW_REPORT_MIGRATION_INIT`. Texts are NUL-terminated, borrowed until the report is freed.
+ */
+typedef struct kw_report_migration {
+    /**
+     * `sizeof(kw_report_migration)`.
+     */
+    uint32_t struct_size;
+    /**
+     * `KW_MIGRATION_PENDING` and so on.
+     */
+    uint32_t state;
+    /**
+     * `KW_DIRECTION_…`.
+     */
+    uint32_t direction;
+    /**
+     * `KW_MIGRATION_REVERSIBLE`, `KW_MIGRATION_TRANSACTIONAL`.
+     */
+    uint32_t flags;
+    int64_t version;
+    /**
+     * Statements run, and rows that they changed.
+     */
+    uint64_t statements;
+    int64_t rows_changed;
+    uint64_t duration_us;
+    const char *description;
+    /**
+     * Empty for a migration given by the program, or one that the source does not have.
+     */
+    const char *file;
+    /**
+     * SHA-256 of the text with line ends made alike, in hexadecimal.
+     */
+    const char *checksum;
+    /**
+     * UTC, as `2026-01-31T12:00:00.000Z`; empty when it is not applied.
+     */
+    const char *applied_at;
+} kw_report_migration;
+
+/**
+ * Something that is wrong or worth knowing. Initialize with `KW_REPORT_PROBLEM_INIT`. Texts as in `kw_report_migration`.
+ */
+typedef struct kw_report_problem {
+    /**
+     * `sizeof(kw_report_problem)`.
+     */
+    uint32_t struct_size;
+    uint32_t has_version;
+    int64_t version;
+    /**
+     * `changed`, `missing`, `newer`, `out_of_order`, `interrupted`, `drift`, `foreign_key`, `irreversible`, `rows`, `schema`, `note`.
+     */
+    const char *kind;
+    const char *message;
+} kw_report_problem;
+
+/**
+ * The rows of a table before and after; -1 where the table was or is not there. Initialize with `KW_REPORT_TABLE_INIT`.
+ */
+typedef struct kw_report_table {
+    /**
+     * `sizeof(kw_report_table)`.
+     */
+    uint32_t struct_size;
+    uint32_t reserved;
+    int64_t before;
+    int64_t after;
+    /**
+     * NUL-terminated, borrowed until the report is freed.
+     */
+    const char *table;
+} kw_report_table;
+
+/**
  * Success.
  */
 #define KW_OK 0
@@ -836,6 +1220,16 @@ typedef int32_t (*kw_tx_body)(kw_tx tx, void *context, struct kw_error *err);
  * A cell is not of the type that was asked for, or does not fit.
  */
 #define KW_TYPE 32
+
+/**
+ * A migration that cannot be applied as things are: its set, its history or its text; the message names files, versions and the cure.
+ */
+#define KW_MIGRATION 33
+
+/**
+ * The database has migrations that this program does not know: it was migrated by a newer program.
+ */
+#define KW_SCHEMA_NEWER 34
 
 /**
  * `kw_rows_step`: there is a row.
@@ -1310,6 +1704,140 @@ kw_status kw_cancel_reset(kw_cancel cancel);
  * Frees a token. Harmless for one that is freed already.
  */
 kw_status kw_cancel_free(kw_cancel cancel);
+
+/**
+ * Makes an empty set of migrations for a store. Free it with `kw_migrations_free`; that leaves the store alone.
+ */
+kw_status kw_migrations_new(kw_store store, kw_migrations *out, struct kw_error *err);
+
+/**
+ * Adds a migration of the program's own. Everything is copied. Errors: `KW_ENCODING`; a version that is there twice is an error of the
+ * first operation.
+ */
+kw_status kw_migrations_add(kw_migrations migrations,
+                            const struct kw_migration *migration,
+                            struct kw_error *err);
+
+/**
+ * Adds a file that the program has in memory (an embedded folder): its path below the folder, with `/`, and its bytes, which are copied.
+ */
+kw_status kw_migrations_add_file(kw_migrations migrations,
+                                 const char *name,
+                                 size_t name_len,
+                                 const void *bytes,
+                                 size_t length,
+                                 struct kw_error *err);
+
+/**
+ * Takes the migrations of a folder, which is read at the first operation.
+ */
+kw_status kw_migrations_add_folder(kw_migrations migrations, const char *path, size_t path_len, struct kw_error *err);
+
+/**
+ * Sets a policy: `out_of_order` (refuse, accept, skip), `changed`, `missing`, `newer` (refuse, accept), `gaps` (accept, refuse),
+ * `interrupted` (refuse, resume, restart), `transactions` (each, all, none), `lock_timeout` (60s; none), `snapshot` (a path),
+ * `ignore` (file names), `who`, `program`; or the `format` of the files (keepwell, golang-migrate, goose, dbmate, sqlx, refinery,
+ * flyway, diesel, rusqlite_migration; by default it shows). Errors: `KW_CONFIG`.
+ */
+kw_status kw_migrations_set(kw_migrations migrations,
+                            const char *key,
+                            size_t key_len,
+                            const char *value,
+                            size_t value_len,
+                            struct kw_error *err);
+
+/**
+ * How many migrations the set has. Reads the folder, so that its errors show here: `KW_MIGRATION`, `KW_ENCODING`, `KW_CANT_OPEN`, `KW_IO`.
+ */
+kw_status kw_migrations_count(kw_migrations migrations,
+                              size_t *count,
+                              struct kw_error *err);
+
+/**
+ * Frees a set. Harmless for one that is freed already.
+ */
+kw_status kw_migrations_free(kw_migrations migrations);
+
+/**
+ * Does `operation` (`KW_MIGRATE_UP`, …). The report is the caller's to free; `report` may be NULL.
+ *
+ * Each migration is a transaction of its own together with its row in the table `keepwell_migrations`; whoever starts at the same time, in
+ * any process and language, finds it done. Foreign keys are off while it runs and are checked before it is committed. An error leaves
+ * nothing of the migration that it is in, and says which ones before it stay.
+ *
+ * Blocks while others write: in this process in the line for the writer, other processes no longer than `lock_timeout`. Errors:
+ * `KW_MIGRATION` and `KW_SCHEMA_NEWER` for what the policies refuse, with the cure; what statements fail with, with file, line and
+ * column; `KW_CONSTRAINT` for foreign keys; `KW_READ_ONLY`, `KW_TIMEOUT`, `KW_CANCELLED`, `KW_SELF_DEADLOCK`.
+ */
+kw_status kw_migrate(kw_migrations migrations,
+                     int32_t operation,
+                     const struct kw_migrate_options *options,
+                     kw_report *report,
+                     struct kw_error *err);
+
+/**
+ * The schema of the store's database as SQL that makes it anew, without the history; the same schema gives the same text. `length` is
+ * that of all of it, without the NUL; what does not fit is cut.
+ */
+kw_status kw_schema_dump(kw_store store,
+                         const struct kw_options *options,
+                         char *buffer,
+                         size_t size,
+                         size_t *length,
+                         struct kw_error *err);
+
+/**
+ * Makes a table anew with another definition, one `CREATE TABLE` statement for the same name, in SQLite's own twelve steps
+ * (<https://sqlite.org/lang_altertable.html#otheralter>), in one transaction. Rows with their rowids, indexes, triggers, views, references
+ * of other tables and the AUTOINCREMENT mark are kept. Columns are filled from the old ones of the same name, or by `columns`. The
+ * report's table has the rows before and after. Blocks like `kw_tx_begin`, and while rows are copied. Errors: `KW_MIGRATION` for what
+ * cannot be rebuilt as asked, with the cure; `KW_CONSTRAINT` for rows that do not fit and for foreign keys. Nothing is changed then.
+ */
+kw_status kw_rebuild_table(kw_store store,
+                           const char *table,
+                           size_t table_len,
+                           const char *definition,
+                           size_t definition_len,
+                           const struct kw_rebuild_column *columns,
+                           size_t column_count,
+                           const struct kw_options *options,
+                           kw_report *report,
+                           struct kw_error *err);
+
+/**
+ * The report in numbers.
+ */
+kw_status kw_report_describe(kw_report report, struct kw_report_summary *out, struct kw_error *err);
+
+/**
+ * One migration of the report, counted from 0. Its texts are borrowed until the report is freed.
+ */
+kw_status kw_report_migration_at(kw_report report, size_t index, struct kw_report_migration *out, struct kw_error *err);
+
+/**
+ * One problem or note of the report, counted from 0. Its texts are borrowed until the report is freed.
+ */
+kw_status kw_report_problem_at(kw_report report, size_t index, struct kw_report_problem *out, struct kw_error *err);
+
+/**
+ * One table of the report, counted from 0. Its name is borrowed until the report is freed.
+ */
+kw_status kw_report_table_at(kw_report report, size_t index, struct kw_report_table *out, struct kw_error *err);
+
+/**
+ * All of the report as a JSON object: operation, before, version, pending, migrations, problems, tables, adopted_from, ignored,
+ * schema_hash, snapshot, duration_us. `length` is that of all of it, without the NUL; what does not fit is cut.
+ */
+kw_status kw_report_json(kw_report report,
+                         char *buffer,
+                         size_t size,
+                         size_t *length,
+                         struct kw_error *err);
+
+/**
+ * Frees a report and the texts lent from it. Harmless for one that is freed already.
+ */
+kw_status kw_report_free(kw_report report);
 
 #ifdef __cplusplus
 }  // extern "C"

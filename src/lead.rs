@@ -172,7 +172,9 @@ mod tests {
 
     #[test]
     fn a_rollback_to_a_savepoint_is_told_from_one_of_everything() {
-        for (sql, to) in [("ROLLBACK", false), ("rollback transaction;", false), ("ROLLBACK TO a", true), ("ROLLBACK TRANSACTION to a", true)] {
+        for (sql, to) in
+            [("ROLLBACK", false), ("rollback transaction;", false), ("ROLLBACK TO a", true), ("ROLLBACK TRANSACTION to a", true)]
+        {
             assert_eq!(lead(sql).2.is_some(), to, "{sql}");
         }
     }
@@ -183,11 +185,20 @@ mod tests {
         let some = |name: &str, rest: &str| Some((name.to_string(), rest.to_string()));
         assert_eq!(name("-- x\ncreate /* y */ table  \"a b\" (x)"), some("a b", " (x)"));
         assert_eq!(name("CREATE TABLE t(x) STRICT;"), some("t", "(x) STRICT;"));
-        for sql in ["CREATE TEMP TABLE t(x)", "CREATE TABLE IF NOT EXISTS t(x)", "CREATE TABLE t AS SELECT 1", "CREATE TABLE main.t(x)", "DROP TABLE t"] {
+        for sql in [
+            "CREATE TEMP TABLE t(x)",
+            "CREATE TABLE IF NOT EXISTS t(x)",
+            "CREATE TABLE t AS SELECT 1",
+            "CREATE TABLE main.t(x)",
+            "DROP TABLE t",
+        ] {
             assert_eq!(name(sql), None, "{sql}");
         }
         assert!(Lead::has_word("CREATE TABLE t(a INTEGER PRIMARY KEY autoincrement)", "AUTOINCREMENT"));
-        assert!(!Lead::has_word("CREATE TABLE t('AUTOINCREMENT' -- AUTOINCREMENT\n, [autoincrement] /* AUTOINCREMENT */)", "AUTOINCREMENT"));
+        assert!(!Lead::has_word(
+            "CREATE TABLE t('AUTOINCREMENT' -- AUTOINCREMENT\n, [autoincrement] /* AUTOINCREMENT */)",
+            "AUTOINCREMENT"
+        ));
     }
 
     #[test]

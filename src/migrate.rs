@@ -1,21 +1,21 @@
 //! Migrations: numbered changes of a schema, each applied once, whoever opens the database, in whatever language.
 
 pub mod adopt;
-pub(crate) mod ask;
 pub mod apply;
+pub(crate) mod ask;
+pub mod file;
+pub mod format;
+pub mod history;
 mod keys;
 mod lock;
 pub mod look;
 pub mod mark;
-pub mod schema;
-pub mod script;
-pub mod file;
-pub mod format;
-pub mod history;
 pub mod plan;
 pub mod policy;
 pub mod rebuild;
 pub mod report;
+pub mod schema;
+pub mod script;
 pub mod source;
 pub mod text;
 

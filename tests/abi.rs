@@ -175,7 +175,8 @@ fn argument(parameter: &str, text: &[u64; 2], room: &mut [u64]) -> u64 {
     let name = parameter.rsplit([' ', '*']).next().unwrap();
     match name {
         "sql" | "key" | "value" | "yaml" | "path" | "uri" => text[0],
-        "err" | "options" | "params" => 0,
+        "err" | "options" | "params" | "columns" => 0,
+        "table" | "definition" | "name" => text[0],
         "body" => commit_nothing as *const () as u64,
         "buffer" => room.as_mut_ptr() as u64 + 4096,
         "buffer_size" => 2048,
@@ -190,7 +191,7 @@ fn argument(parameter: &str, text: &[u64; 2], room: &mut [u64]) -> u64 {
 }
 
 fn struct_size(parameter: &str) -> u64 {
-    use keepwell::ffi::types::*;
+    use keepwell::ffi::{migration_types::*, types::*};
     let size = match parameter.split("struct ").nth(1).and_then(|s| s.split([' ', '*']).next()) {
         Some("kw_write") => size_of::<kw_write>(),
         Some("kw_result") => size_of::<kw_result>(),
@@ -200,6 +201,12 @@ fn struct_size(parameter: &str) -> u64 {
         Some("kw_stats") => size_of::<kw_stats>(),
         Some("kw_cache_stats") => size_of::<kw_cache_stats>(),
         Some("kw_health") => size_of::<kw_health>(),
+        Some("kw_migration") => size_of::<kw_migration>(),
+        Some("kw_migrate_options") => size_of::<kw_migrate_options>(),
+        Some("kw_report_summary") => size_of::<kw_report_summary>(),
+        Some("kw_report_migration") => size_of::<kw_report_migration>(),
+        Some("kw_report_problem") => size_of::<kw_report_problem>(),
+        Some("kw_report_table") => size_of::<kw_report_table>(),
         other => panic!("{other:?}"),
     };
     size as u64

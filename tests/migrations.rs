@@ -6,10 +6,10 @@ mod keys;
 mod operations;
 #[path = "migrations/outside.rs"]
 mod outside;
-#[path = "migrations/refusals.rs"]
-mod refusals;
 #[path = "migrations/rebuild.rs"]
 mod rebuild;
+#[path = "migrations/refusals.rs"]
+mod refusals;
 #[path = "migrations/texts.rs"]
 mod texts;
 

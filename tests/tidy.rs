@@ -75,8 +75,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "ffi",
         &[
-            "sync", "cancel", "config", "driver", "error", "exec", "instance", "options", "process", "results", "rows", "slots", "store",
-            "value",
+            "sync", "cancel", "config", "driver", "error", "exec", "instance", "migrate", "options", "process", "results", "rows", "slots",
+            "store", "value",
         ],
     ),
 ];

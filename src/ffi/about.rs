@@ -6,6 +6,7 @@ use std::mem::offset_of;
 
 use once_cell::race::OnceBox;
 
+use super::migration_types::*;
 use super::types::*;
 use crate::error::Kind;
 
@@ -13,7 +14,7 @@ use crate::error::Kind;
 include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 /// What this library can do, for bindings that work with several versions.
-const FEATURES: &[&str] = &["sqlite", "fork-safe", "kept-snapshots", "query-into", "derived-targets", "result-cache"];
+const FEATURES: &[&str] = &["sqlite", "fork-safe", "kept-snapshots", "query-into", "derived-targets", "result-cache", "migrations"];
 
 /// The library's version, for example "0.1.0". Never NULL, never freed.
 #[no_mangle]
@@ -71,6 +72,21 @@ fn describe() -> String {
             bypass_under_way, bypass_schema, bypass_size, invalidated, expired, evicted, entries, bytes, max_entries, max_bytes,
         }
         kw_health { struct_size, can_read, can_write, reserved, message }
+        kw_migration { struct_size, reserved, version, description, up, up_len, down, down_len }
+        kw_migrate_options { struct_size, flags, version, steps, progress, context, call }
+        kw_migrate_event {
+            struct_size, phase, version, direction, reserved, index, total, statement, offset, length, rows_changed, description,
+            description_len, file, file_len, sql, sql_len,
+        }
+        kw_report_summary {
+            struct_size, has_before, has_version, reserved, before, version, pending, migrations, problems, tables, duration_us,
+        }
+        kw_report_migration {
+            struct_size, state, direction, flags, version, statements, rows_changed, duration_us, description, file, checksum, applied_at,
+        }
+        kw_report_problem { struct_size, has_version, version, kind, message }
+        kw_report_table { struct_size, reserved, before, after, table }
+        kw_rebuild_column { name, expression }
     };
     let structs = layouts.iter().map(|(name, size, fields)| {
         let offsets = fields.iter().map(|(field, offset)| format!("\"{}\":{offset}", field.trim_start_matches("r#")));

@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 use crate::sync::Mutex;
 
+use super::migrations::Draft;
+use super::report::Lender;
 use super::rows::Reader;
 use super::target::Target;
 use super::text::Lent;
@@ -35,6 +37,8 @@ pub enum Kinds {
     Config = 5,
     Derived = 6,
     Cancel = 7,
+    Migrations = 8,
+    Report = 9,
 }
 
 /// An object behind a handle.
@@ -46,6 +50,8 @@ pub enum Object {
     Statement(Arc<(Statement, Lent)>),
     Config(Arc<Mutex<Config>>),
     Derived(Arc<Target>),
+    Migrations(Arc<Mutex<Draft>>),
+    Report(Arc<Lender>),
 }
 
 impl Object {
@@ -57,6 +63,8 @@ impl Object {
             Object::Statement(_) => Kinds::Statement,
             Object::Config(_) => Kinds::Config,
             Object::Derived(_) => Kinds::Derived,
+            Object::Migrations(_) => Kinds::Migrations,
+            Object::Report(_) => Kinds::Report,
         }
     }
 }
@@ -187,6 +195,8 @@ fn invalid(handle: u64, kind: Kinds, why: &str) -> Error {
         Kinds::Config => "config",
         Kinds::Derived => "target",
         Kinds::Cancel => "cancel",
+        Kinds::Migrations => "migrations",
+        Kinds::Report => "report",
     };
     Error::new(Kind::InvalidHandle, format!("the {name} handle {handle:#x} {why}"))
 }

@@ -7,6 +7,7 @@
 // What each exported function asks of its caller is said once, at the head of the header.
 #![allow(clippy::missing_safety_doc)]
 
+pub mod migration_types;
 pub mod types;
 
 mod fill;
@@ -20,8 +21,10 @@ mod call;
 mod cancel;
 mod config;
 mod group;
+mod migrations;
 mod python;
 mod query;
+mod report;
 mod rows;
 mod run;
 mod shortcut;

@@ -6,6 +6,7 @@ use std::ffi::{c_char, c_void, CStr, CString};
 use crate::sync::Mutex;
 
 use super::guard::copy_text;
+use super::migration_types::*;
 use super::types::*;
 use crate::error::{Error, Kind, Result};
 use crate::value::ValueRef;
@@ -53,7 +54,23 @@ macro_rules! sized {
         unsafe impl Sized32 for $name {}
     )* };
 }
-sized!(kw_options, kw_result, kw_batch, kw_fetch, kw_statement_info, kw_stats, kw_cache_stats, kw_health, kw_write);
+sized!(
+    kw_migration,
+    kw_migrate_options,
+    kw_report_summary,
+    kw_report_migration,
+    kw_report_problem,
+    kw_report_table,
+    kw_options,
+    kw_result,
+    kw_batch,
+    kw_fetch,
+    kw_statement_info,
+    kw_stats,
+    kw_cache_stats,
+    kw_health,
+    kw_write
+);
 
 /// Reads a struct of the caller: what an older caller lacks is zero, what a newer one adds has to be.
 ///

@@ -322,7 +322,8 @@ impl Runner<'_, '_> {
             return Ok(true);
         }
         if self.is_one_transaction() {
-            let message = "`-- keepwell: foreign keys on` cannot be honoured where all migrations are one transaction (transactions = all, \
+            let message =
+                "`-- keepwell: foreign keys on` cannot be honoured where all migrations are one transaction (transactions = all, \
                            dry run): foreign keys are switched between transactions";
             return Err(Error::new(Kind::Migration, message));
         }
@@ -418,7 +419,9 @@ impl Runner<'_, '_> {
     /// Writes the copy that the policy asks for, before the first step. Not done, and without the write lock, for a database in memory:
     /// nobody can read it while it is held, and nobody else can write to it when it is not.
     fn save(&mut self) -> Result<bool> {
-        let Some(path) = self.setting.policy.snapshot.as_ref().filter(|_| self.effect == Effect::Real && !self.saved) else { return Ok(true) };
+        let Some(path) = self.setting.policy.snapshot.as_ref().filter(|_| self.effect == Effect::Real && !self.saved) else {
+            return Ok(true);
+        };
         let in_memory = self.setting.file.is_none();
         if in_memory {
             self.connection.rollback()?;

@@ -17,7 +17,7 @@ mod tests;
 
 use self::folder::{Entry, Folder};
 use self::piece::Piece;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::migrate::Migration;
 
 /// The layout of a folder.
@@ -79,7 +79,18 @@ impl Format {
         Format::ALL.iter().find(|(format, _)| *format == self).map_or("", |(_, name)| name)
     }
 
-    /// The format of this name.
+    /// The format with this name.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] with the names that there are.
+    pub fn named(name: &str) -> Result<Format> {
+        Format::from_name(name).ok_or_else(|| {
+            let names: Vec<&str> = Format::ALL.iter().map(|(_, name)| *name).collect();
+            Error::new(Kind::Config, format!("migrations: there is no format {name:?}; there are {}", names.join(", ")))
+        })
+    }
+
+    /// The format with this name, if there is one.
     pub fn from_name(name: &str) -> Option<Format> {
         Format::ALL.iter().find(|(_, known)| *known == name).map(|(format, _)| *format)
     }

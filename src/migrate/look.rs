@@ -41,12 +41,14 @@ pub fn verify(connection: &mut dyn Connection, source: &Source) -> Result<Report
     let mut report = report(source, &state);
     let hash = Hash::of(connection)?.text();
     if state.schema_hash.as_ref().is_some_and(|then| *then != hash) {
-        let message = "the schema is not what the newest migration left: somebody has changed it by other means; compare the schema dump of \
+        let message =
+            "the schema is not what the newest migration left: somebody has changed it by other means; compare the schema dump of \
                        this database with that of a new one";
         report.problems.push(Problem { kind: "drift".to_string(), version: state.newest(), message: message.to_string() });
     }
     if let Err(error) = Violations::find(connection, &Tables::All)?.refuse_new(&Violations::default(), false) {
-        let message = error.message().split(';').next().unwrap_or_default().replace("would be violated that were not before", "are violated");
+        let message =
+            error.message().split(';').next().unwrap_or_default().replace("would be violated that were not before", "are violated");
         report.problems.push(Problem { kind: "foreign_key".to_string(), version: None, message });
     }
     report.schema_hash = Some(hash);

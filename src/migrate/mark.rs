@@ -48,7 +48,8 @@ pub fn adopt(setting: &Setting<'_, '_>) -> Result<Report> {
             return Ok((Vec::new(), None));
         }
         if !state.applied.is_empty() {
-            let message = "adopt: the history has migrations already that were not adopted; another tool's history is adopted before the first one";
+            let message =
+                "adopt: the history has migrations already that were not adopted; another tool's history is adopted before the first one";
             return Err(Error::new(Kind::Migration, message));
         }
         let (versions, from) = adopt::taken(connection, setting.source, setting.policy)?;

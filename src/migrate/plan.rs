@@ -10,9 +10,15 @@ use crate::error::{Error, Kind, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
     /// Apply what is pending: up to a version, and no more than so many.
-    Up { to: Option<i64>, steps: Option<usize> },
+    Up {
+        to: Option<i64>,
+        steps: Option<usize>,
+    },
     /// Undo what is applied above a version, and no more than so many.
-    Down { to: Option<i64>, steps: Option<usize> },
+    Down {
+        to: Option<i64>,
+        steps: Option<usize>,
+    },
     /// Apply all pending ones up to a version, and undo all above it.
     To(i64),
     /// Undo the newest one and apply it again.
@@ -75,7 +81,9 @@ impl Goal {
                 find(source, version)?;
                 Ok(vec![Step { version, direction: Direction::Down }, Step { version, direction: Direction::Up }])
             }
-            Goal::Undo(version) => Ok(state.applied.keys().filter(|v| **v == version).map(|v| Step { version: *v, direction: Direction::Down }).collect()),
+            Goal::Undo(version) => {
+                Ok(state.applied.keys().filter(|v| **v == version).map(|v| Step { version: *v, direction: Direction::Down }).collect())
+            }
             Goal::RedoUp(version) => Ok(vec![Step { version, direction: Direction::Up }]),
             Goal::Nothing => Ok(Vec::new()),
         }

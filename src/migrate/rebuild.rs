@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::ask;
 use super::history::TABLE;
 use super::keys::{self, Violations};
-use crate::lead::Lead;
 use super::report::{Problem, TableCount};
 use super::schema::Hash;
 use super::script::enforce;
@@ -15,6 +14,7 @@ use super::Report;
 use crate::cancel::Op;
 use crate::driver::{Connection, Fetch, Limit, Mode, Permit};
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::lead::Lead;
 use crate::rows::Batch;
 use crate::tables::Tables;
 use crate::value::ValueRef;
@@ -135,7 +135,9 @@ impl Work<'_, '_> {
         let new = self.columns(NEW)?;
         let given: BTreeMap<String, &str> = self.rebuild.columns.iter().map(|(name, sql)| (name.to_lowercase(), *sql)).collect();
         if let Some(unknown) = given.keys().find(|name| !new.iter().any(|column| column.to_lowercase() == **name)) {
-            return Err(refused(format!("an expression is given for column {unknown}, which the new definition does not have (or computes itself)")));
+            return Err(refused(format!(
+                "an expression is given for column {unknown}, which the new definition does not have (or computes itself)"
+            )));
         }
         let (mut into, mut from, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for column in &new {

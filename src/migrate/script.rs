@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::ask;
-use crate::lead::Lead;
 use super::Script;
 use crate::cancel::Op;
 use crate::driver::{refuse_nul, Connection, Cursor, Fetch, Limit, Permit, Plan};
 use crate::error::{Error, Kind, Result};
+use crate::lead::Lead;
 use crate::rows::Batch;
 use crate::tables::Tables;
 
@@ -69,8 +69,7 @@ enum Treatment {
 }
 
 const HOISTED: &str = "BEGIN and COMMIT were left out: the migration is one transaction with its row in the history";
-const KEYS: &str =
-    "PRAGMA foreign_keys was left out: foreign keys are off while a migration runs, and are checked before it is committed";
+const KEYS: &str = "PRAGMA foreign_keys was left out: foreign keys are off while a migration runs, and are checked before it is committed";
 const KEYS_ON: &str = "PRAGMA foreign_keys was left out: this migration runs with foreign keys on";
 
 impl Run<'_, '_> {

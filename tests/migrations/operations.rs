@@ -95,15 +95,22 @@ fn an_older_program_goes_down_by_the_text_in_the_history() {
 #[test]
 fn status_tells_how_each_migration_stands() {
     let database = Database::new();
-    database.migrations(&[(1, "CREATE TABLE a(x)", ""), (2, "CREATE TABLE b(x)", ""), (4, "CREATE TABLE d(x)", ""), (9, "", "")]).up(None, None).unwrap();
-    let now = database.migrations(&[(1, "CREATE TABLE a(x)", ""), (2, "CREATE TABLE b(x, y)", ""), (3, "SELECT 1", ""), (5, "SELECT 2", "")]);
+    database
+        .migrations(&[(1, "CREATE TABLE a(x)", ""), (2, "CREATE TABLE b(x)", ""), (4, "CREATE TABLE d(x)", ""), (9, "", "")])
+        .up(None, None)
+        .unwrap();
+    let now =
+        database.migrations(&[(1, "CREATE TABLE a(x)", ""), (2, "CREATE TABLE b(x, y)", ""), (3, "SELECT 1", ""), (5, "SELECT 2", "")]);
     let report = now.status().unwrap();
     let states: Vec<(i64, State)> = report.migrations.iter().map(|line| (line.version, line.state)).collect();
     let expected =
         [(1, State::Applied), (2, State::Changed), (3, State::OutOfOrder), (4, State::Missing), (5, State::OutOfOrder), (9, State::Newer)];
     assert_eq!(states, expected);
     let kinds: Vec<(&str, Option<i64>)> = report.problems.iter().map(|problem| (problem.kind.as_str(), problem.version)).collect();
-    assert_eq!(kinds, [("changed", Some(2)), ("missing", Some(4)), ("newer", Some(9)), ("out_of_order", Some(3)), ("out_of_order", Some(5))]);
+    assert_eq!(
+        kinds,
+        [("changed", Some(2)), ("missing", Some(4)), ("newer", Some(9)), ("out_of_order", Some(3)), ("out_of_order", Some(5))]
+    );
     let first = &report.migrations[0];
     assert!(first.applied_at.ends_with('Z') && first.applied_at.len() == 24, "{first:?}");
     assert!(first.engine.starts_with("SQLite 3.") && first.program.starts_with("migrations"), "{first:?}");
@@ -228,7 +235,8 @@ fn a_rehearsal_leaves_the_database_alone_and_finds_a_down_that_does_not_undo() {
         let bad = database.migrations(&[(1, "DELETE FROM person WHERE name = 'a'; CREATE TABLE x(y)", "SELECT 1")]);
         let error = bad.rehearse().unwrap_err();
         assert!(error.message().contains("rehearsal on a copy") && error.message().contains("already exists"), "{error}");
-        let bad = database.migrations(&[(1, "DELETE FROM person WHERE name = 'a'; CREATE INDEX IF NOT EXISTS i ON person(name)", "SELECT 1")]);
+        let bad =
+            database.migrations(&[(1, "DELETE FROM person WHERE name = 'a'; CREATE INDEX IF NOT EXISTS i ON person(name)", "SELECT 1")]);
         let kinds: Vec<String> = bad.rehearse().unwrap().problems.into_iter().map(|problem| problem.kind).collect();
         assert_eq!(kinds, ["rows", "schema"]);
         let oneway = database.migrations(&[(1, "CREATE TABLE x(y)", "")]);
@@ -248,7 +256,8 @@ fn a_snapshot_is_written_before_the_first_pending_migration() {
     let report = migrations.up(None, None).unwrap();
     assert_eq!(report.snapshot.as_deref(), copy.to_str());
     let saved = keepwell::Store::open_path(&copy).unwrap();
-    let rows = saved.query("SELECT count(*), (SELECT x FROM kept) FROM sqlite_schema", keepwell::Params::NONE, &Default::default()).unwrap();
+    let rows =
+        saved.query("SELECT count(*), (SELECT x FROM kept) FROM sqlite_schema", keepwell::Params::NONE, &Default::default()).unwrap();
     assert_eq!(rows.collect().unwrap()[0], [keepwell::Value::Integer(1), keepwell::Value::Integer(7)]);
     assert_eq!(migrations.up(None, None).unwrap().snapshot, None);
     migrations.down(None, None).unwrap_err();
@@ -269,12 +278,15 @@ fn progress_is_heard_and_can_end_a_run() {
     let error = migrations.run(Operation::Run(EVERYTHING), &Default::default(), &mut listen).unwrap_err();
     assert_eq!(error.kind(), Kind::Cancelled);
     let two: Vec<_> = heard.iter().filter(|event| event.1 == 2).cloned().collect();
-    assert_eq!(two, [
-        (Phase::Begin, 2, 0, 2, 3, String::new()),
-        (Phase::Statement, 2, 1, 2, 3, "CREATE TABLE b(x);".to_string()),
-        (Phase::Statement, 2, 2, 2, 3, "INSERT INTO b VALUES (1), (2)".to_string()),
-        (Phase::Done, 2, 0, 2, 3, String::new()),
-    ]);
+    assert_eq!(
+        two,
+        [
+            (Phase::Begin, 2, 0, 2, 3, String::new()),
+            (Phase::Statement, 2, 1, 2, 3, "CREATE TABLE b(x);".to_string()),
+            (Phase::Statement, 2, 2, 2, 3, "INSERT INTO b VALUES (1), (2)".to_string()),
+            (Phase::Done, 2, 0, 2, 3, String::new()),
+        ]
+    );
     assert_eq!(migrations.status().unwrap().version, Some(2));
     assert_eq!(versions(&migrations.up(None, None).unwrap()), [3]);
 }

@@ -93,7 +93,9 @@ fn flyway(connection: &mut dyn Connection, from: &str, source: &Source) -> Resul
         let version = number(&answer, row, 0)?;
         let kind = ask::text(&answer, row, 1).to_ascii_uppercase();
         if !is_true(answer.get(row, 2)) {
-            return Err(doubt(format!("migration {version} has success = 0: Flyway stopped inside it; mend that and have Flyway `repair`")));
+            return Err(doubt(format!(
+                "migration {version} has success = 0: Flyway stopped inside it; mend that and have Flyway `repair`"
+            )));
         }
         all.retain(|taken| taken.version != version);
         match kind.as_str() {

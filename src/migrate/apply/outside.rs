@@ -31,7 +31,8 @@ impl Runner<'_, '_> {
             return Ok(Did::Nothing);
         }
         if script.enforces_foreign_keys {
-            let message = "`-- keepwell: foreign keys on` and `-- keepwell: no transaction` exclude each other: nothing could be taken back";
+            let message =
+                "`-- keepwell: foreign keys on` and `-- keepwell: no transaction` exclude each other: nothing could be taken back";
             return Err(self.name(Error::new(Kind::Migration, message), &line));
         }
         let (id, from) = self.open_row(step, migration, &line)?;
@@ -69,7 +70,8 @@ impl Runner<'_, '_> {
         if let Some(running) = self.state.running.clone() {
             if self.setting.policy.interrupted == Interrupted::Resume {
                 if running.checksum != migration.up.checksum() {
-                    let message = "its text is not the one that was interrupted, so nobody can tell where to go on: restore the text, or set \
+                    let message =
+                        "its text is not the one that was interrupted, so nobody can tell where to go on: restore the text, or set \
                                    interrupted = restart";
                     return Err(self.name(Error::new(Kind::Migration, message), line));
                 }

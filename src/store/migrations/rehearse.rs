@@ -68,7 +68,8 @@ fn differences(report: &mut Report, when: &str, expected: &Sight, found: &Sight)
     let tables = schema::compare(&expected.rows, &found.rows);
     for table in tables.iter().filter(|table| table.before != table.after) {
         let said = |rows: Option<i64>| rows.map_or("is not there".to_string(), |rows| format!("has {rows} rows"));
-        let message = format!("{when}, table {} {} where it {} before", table.table, said(table.after), said(table.before).replace("has", "had"));
+        let message =
+            format!("{when}, table {} {} where it {} before", table.table, said(table.after), said(table.before).replace("has", "had"));
         report.problems.push(problem("rows", None, message));
     }
     if expected.schema != found.schema {
