@@ -63,6 +63,21 @@ impl Lead {
         (!name.is_empty() && reader.take('(')).then_some(Created { name, end })
     }
 
+    /// The name in a `DROP TABLE`.
+    pub fn dropped_table(sql: &str) -> Option<String> {
+        let mut reader = Reader { sql, at: 0 };
+        reader.skip(true);
+        if [reader.next_word(), reader.next_word()] != ["DROP", "TABLE"] {
+            return None;
+        }
+        let mut name = reader.name();
+        if name.eq_ignore_ascii_case("if") {
+            reader.name();
+            name = reader.name();
+        }
+        Some(if reader.take('.') { reader.name() } else { name })
+    }
+
     /// Whether a definition is one of a virtual table.
     pub fn is_virtual_table(&self) -> bool {
         self.value.as_deref() == Some("VIRTUAL")
@@ -168,6 +183,14 @@ mod tests {
             assert_eq!(lead(sql).0, "", "{sql:?}");
         }
         assert_eq!(Lead::of("-- a\n ;\nSELECT 1").start, 8);
+    }
+
+    #[test]
+    fn the_table_of_a_drop_is_found() {
+        for sql in ["DROP TABLE a", "drop table if exists \"a\";", "DROP TABLE main.a", "-- x\nDROP TABLE IF EXISTS main . [a]"] {
+            assert_eq!(Lead::dropped_table(sql).as_deref(), Some("a"), "{sql}");
+        }
+        assert_eq!(Lead::dropped_table("DROP INDEX a"), None);
     }
 
     #[test]

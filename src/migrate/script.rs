@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::ask;
 use super::Script;
+use super::{ask, keys};
 use crate::cancel::Op;
 use crate::driver::{refuse_nul, Connection, Cursor, Fetch, Limit, Permit, Plan};
 use crate::error::{Error, Kind, Result};
@@ -133,8 +133,11 @@ impl Run<'_, '_> {
 
     fn statement(&mut self, cursor: Cursor, lead: &Lead, done: &mut Done) -> Result<i64> {
         let plan = self.connection.plan(cursor)?.clone();
+        let dropped = if self.enforced { Lead::dropped_table(&plan.sql) } else { None };
         let result = self.ready(&plan).and_then(|()| {
-            let lost = self.connection.total_changes();
+            // With foreign keys on, a DROP deletes the table's rows first, and what refers to them goes with them.
+            let own = dropped.as_ref().map_or(0, |table| keys::count(self.connection, table).unwrap_or_default());
+            let lost = self.connection.total_changes() + own;
             self.connection.count_from_here(cursor)?;
             run_out(self.connection, cursor, self.op)?;
             Ok(self.connection.total_changes() - lost)
@@ -142,7 +145,7 @@ impl Run<'_, '_> {
         self.connection.finish(cursor);
         let changes = self.connection.changes();
         let total = result?;
-        if self.enforced && lead.word == "DROP" && total > 0 {
+        if dropped.is_some() && total > 0 {
             return Err(cascade(total));
         }
         done.note(lead, &plan);
