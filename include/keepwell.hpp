@@ -10,7 +10,7 @@
 /// Conventions of the whole header:
 ///  * Every failure is an exception derived from keepwell::Error that carries the numbers of the error. Destructors,
 ///    moves and functions marked noexcept never throw.
-///  * Owners (Config, Store, DerivedTarget, Statement, Rows, Transaction, Connection, CancelToken) are move-only and give
+///  * Owners (Config, Store, Migrations, Report, DerivedTarget, Statement, Rows, Transaction, Connection, CancelToken) are move-only and give
 ///    back in their destructor what they hold. Using one that is closed or moved from throws MisuseError.
 ///  * A Store, a Statement, a Config and a CancelToken may be used by many threads at once; Rows, Transaction and
 ///    Connection by one thread at a time (a second one gets MisuseError).
@@ -19,7 +19,7 @@
 ///    whatever converts to it, blobs from blob_view and every contiguous range of std::byte or unsigned char.
 ///  * Calls block until done, until the timeout of their options (or the store's default) passes, or until cancelled.
 ///
-/// Sections: errors · values · parameters · options · statements · rows · targets · transactions · connections · stores.
+/// Sections: errors · values · parameters · options · statements · rows · targets · transactions · connections · stores · migrations.
 #ifndef KEEPWELL_HPP
 #define KEEPWELL_HPP
 
@@ -139,6 +139,10 @@ class IoError : public Error { public: using Error::Error; };
 class CorruptError : public Error { public: using Error::Error; };
 /// The value of a column is not of the asked type, is out of its range, or is NULL where no std::optional was asked for.
 class TypeError : public Error { public: using Error::Error; };
+/// A migration that cannot be applied as things are; what() names files, versions and the cure.
+class MigrationError : public Error { public: using Error::Error; };
+/// The database has migrations that this program does not know.
+class SchemaNewerError : public MigrationError { public: using MigrationError::MigrationError; };
 
 namespace detail {
 
@@ -162,6 +166,8 @@ namespace detail {
         case KW_IO: case KW_FULL: case KW_CANT_OPEN: case KW_PERMISSION: throw IoError(e);
         case KW_CORRUPT: throw CorruptError(e);
         case KW_TYPE: throw TypeError(e);
+        case KW_MIGRATION: throw MigrationError(e);
+        case KW_SCHEMA_NEWER: throw SchemaNewerError(e);
         default: throw Error(e);
     }
 }
@@ -1658,6 +1664,18 @@ struct CacheStats : kw_cache_stats {
 /// The answer of a health check; the fields are documented in keepwell.h.
 using Health = kw_health;
 
+class Migrations;
+class Report;
+
+/// A migration of the program's own.
+struct Migration {
+    std::int64_t version;
+    std::string description;
+    std::string up;
+    /// Without one it cannot be undone.
+    std::optional<std::string> down = std::nullopt;
+};
+
 /// A database with its pool of connections. Shared freely between threads. The owner of an opened store closes it in its
 /// destructor; what instance() and initialize() give only borrows the process-wide store.
 class Store : public Target {
@@ -1753,6 +1771,29 @@ class Store : public Target {
         }
         return list;
     }
+    /// A set of migrations from a folder, whose layout (keepwell, golang-migrate, goose, dbmate, sqlx, refinery, flyway, diesel,
+    /// rusqlite_migration) shows where `format` is empty. The folder is read here: MigrationError, SqlError (encodings), IoError.
+    Migrations migrations(std::string_view folder, std::string_view format = {}) const;
+    /// A set of migrations of the program's own.
+    Migrations migrations(const std::vector<Migration>& list) const;
+    /// A set of migrations from files in memory: their paths below the folder, and their bytes.
+    Migrations migrations(const std::vector<std::pair<std::string, std::string>>& files, std::string_view format = {}) const;
+    /// The schema as SQL that makes it anew, without the history; the same schema gives the same text.
+    std::string schema_dump(const Options& options = Options()) const {
+        detail::Call call;
+        std::string text(4096, '\0');
+        for (;;) {
+            std::size_t length = 0;
+            call.check(kw_schema_dump(handle_, options.raw(), text.data(), text.size() + 1, &length, call.slot()));
+            const bool whole = length <= text.size();
+            text.resize(length);
+            if (whole) return text;
+        }
+    }
+    /// Makes a table anew with another definition, one CREATE TABLE statement for the same name; `columns` are names with the
+    /// expressions over the old table that fill them. See kw_rebuild_table.
+    Report rebuild_table(std::string_view table, std::string_view definition,
+                         const std::vector<std::pair<std::string, std::string>>& columns = {}, const Options& options = Options()) const;
     /// Tries to read and to write; within the timeout of the options.
     Health health(const Options& options = Options()) const {
         detail::Call call;
@@ -1777,6 +1818,245 @@ class Store : public Target {
     /// Closed through this object: a later process-wide store has the same number and must not be closed by it.
     bool closed_ = false;
 };
+
+// ------------------------------------------------------------------------------------------------------ migrations --
+
+/// What an operation on migrations found and did. Text views are valid as long as the report.
+class Report {
+ public:
+    struct Line {
+        std::int64_t version;
+        std::uint32_t state;      ///< KW_MIGRATION_PENDING, KW_MIGRATION_APPLIED, ...
+        std::uint32_t direction;  ///< KW_DIRECTION_UP, ...
+        bool reversible;
+        bool transactional;
+        std::uint64_t statements;
+        std::int64_t rows_changed;
+        std::chrono::microseconds duration;
+        std::string_view description, file, checksum, applied_at;
+    };
+    struct Problem {
+        std::optional<std::int64_t> version;
+        std::string_view kind, message;
+    };
+    struct Table {
+        std::string_view table;
+        std::optional<std::int64_t> before, after;
+    };
+
+    /// Takes a handle of the C API over.
+    explicit Report(kw_report handle) : handle_(handle), summary_(detail::sized<kw_report_summary>()) {
+        detail::Call call;
+        call.check(kw_report_describe(handle, &summary_, call.slot()));
+    }
+
+    /// The newest version that was applied before, and that is applied now.
+    std::optional<std::int64_t> before() const noexcept { return some(summary_.has_before != 0, summary_.before); }
+    std::optional<std::int64_t> version() const noexcept { return some(summary_.has_version != 0, summary_.version); }
+    std::uint64_t pending() const noexcept { return summary_.pending; }
+    std::chrono::microseconds duration() const noexcept { return std::chrono::microseconds(summary_.duration_us); }
+    /// No problems but notes.
+    bool ok() const {
+        for (const auto& problem : problems())
+            if (problem.kind != "note") return false;
+        return true;
+    }
+    std::vector<Line> migrations() const {
+        return all<Line>(summary_.migrations, [this](std::size_t index) {
+            detail::Call call;
+            auto raw = detail::sized<kw_report_migration>();
+            call.check(kw_report_migration_at(handle_.get(), index, &raw, call.slot()));
+            return Line{raw.version, raw.state, raw.direction, (raw.flags & KW_MIGRATION_REVERSIBLE) != 0,
+                        (raw.flags & KW_MIGRATION_TRANSACTIONAL) != 0, raw.statements, raw.rows_changed,
+                        std::chrono::microseconds(raw.duration_us), raw.description, raw.file, raw.checksum, raw.applied_at};
+        });
+    }
+    std::vector<Problem> problems() const {
+        return all<Problem>(summary_.problems, [this](std::size_t index) {
+            detail::Call call;
+            auto raw = detail::sized<kw_report_problem>();
+            call.check(kw_report_problem_at(handle_.get(), index, &raw, call.slot()));
+            return Problem{some(raw.has_version != 0, raw.version), raw.kind, raw.message};
+        });
+    }
+    std::vector<Table> tables() const {
+        return all<Table>(summary_.tables, [this](std::size_t index) {
+            detail::Call call;
+            auto raw = detail::sized<kw_report_table>();
+            call.check(kw_report_table_at(handle_.get(), index, &raw, call.slot()));
+            return Table{raw.table, some(raw.before >= 0, raw.before), some(raw.after >= 0, raw.after)};
+        });
+    }
+    /// All of it as a JSON object.
+    std::string json() const {
+        detail::Call call;
+        std::string text(4096, '\0');
+        std::size_t length = 0;
+        call.check(kw_report_json(handle_.get(), text.data(), text.size() + 1, &length, call.slot()));
+        const bool whole = length <= text.size();
+        text.resize(length);
+        if (!whole) call.check(kw_report_json(handle_.get(), text.data(), text.size() + 1, &length, call.slot()));
+        return text;
+    }
+
+ private:
+    static std::optional<std::int64_t> some(bool there, std::int64_t value) noexcept {
+        return there ? std::optional<std::int64_t>(value) : std::nullopt;
+    }
+    template <class T, class At>
+    static std::vector<T> all(std::uint64_t count, At at) {
+        std::vector<T> list;
+        list.reserve(static_cast<std::size_t>(count));
+        for (std::size_t index = 0; index < count; ++index) list.push_back(at(index));
+        return list;
+    }
+
+    detail::Owned<kw_report_free> handle_;
+    kw_report_summary summary_;
+};
+
+/// How an operation on migrations is done. A plain value.
+class MigrateOptions {
+ public:
+    MigrateOptions() noexcept : raw_(detail::sized<kw_migrate_options>()) {}
+    /// Up or down to this version.
+    MigrateOptions& to(std::int64_t version) noexcept {
+        raw_.version = version;
+        raw_.flags |= KW_MIGRATE_HAS_VERSION;
+        return *this;
+    }
+    /// No more than so many.
+    MigrateOptions& steps(std::uint64_t count) noexcept {
+        raw_.steps = count;
+        raw_.flags |= KW_MIGRATE_HAS_STEPS;
+        return *this;
+    }
+    /// Timeout (none by default), token and tick; borrowed.
+    MigrateOptions& call(const Options& options) noexcept { raw_.call = options.raw(); return *this; }
+    MigrateOptions& call(const Options&& options) = delete;
+    /// Calls `function(const kw_migrate_event&)` for each migration and statement; false (or an exception, which is swallowed) ends the
+    /// run with CancelledError. Borrowed. It must not use the store.
+    template <class F>
+    MigrateOptions& progress(F& function) noexcept {
+        raw_.progress = [](const kw_migrate_event* event, void* context) noexcept -> std::int32_t {
+            try {
+                return (*static_cast<F*>(context))(*event) ? 0 : 1;
+            } catch (...) {
+                return 1;
+            }
+        };
+        raw_.context = &function;
+        return *this;
+    }
+    const kw_migrate_options* raw() const noexcept { return &raw_; }
+
+ private:
+    kw_migrate_options raw_;
+};
+
+/// A set of migrations for a store, which must outlive it. See kw_migrate for what each operation does, blocks on and throws.
+class Migrations {
+ public:
+    /// Takes a handle of the C API over.
+    explicit Migrations(kw_migrations handle) noexcept : handle_(handle) {}
+
+    /// Sets a policy by its name: migrations.set("out_of_order", "accept"); see kw_migrations_set.
+    Migrations& set(std::string_view key, std::string_view value) {
+        detail::Call call;
+        call.check(kw_migrations_set(handle_.get(), key.data(), key.size(), value.data(), value.size(), call.slot()));
+        return *this;
+    }
+    /// How many migrations the set has.
+    std::size_t size() const {
+        detail::Call call;
+        std::size_t count = 0;
+        call.check(kw_migrations_count(handle_.get(), &count, call.slot()));
+        return count;
+    }
+    Report up(const MigrateOptions& options = {}) const { return run(KW_MIGRATE_UP, options); }
+    Report down(const MigrateOptions& options = {}) const { return run(KW_MIGRATE_DOWN, options); }
+    Report to(std::int64_t version) const { return run(KW_MIGRATE_TO, MigrateOptions().to(version)); }
+    Report redo(const MigrateOptions& options = {}) const { return run(KW_MIGRATE_REDO, options); }
+    Report status() const { return run(KW_MIGRATE_STATUS, {}); }
+    Report plan(const MigrateOptions& options = {}) const { return run(KW_MIGRATE_PLAN, options); }
+    Report dry_run(const MigrateOptions& options = {}) const { return run(KW_MIGRATE_DRY_RUN, options); }
+    Report rehearse(const MigrateOptions& options = {}) const { return run(KW_MIGRATE_REHEARSE, options); }
+    Report baseline(std::int64_t version) const { return run(KW_MIGRATE_BASELINE, MigrateOptions().to(version)); }
+    Report mark(std::int64_t version) const { return run(KW_MIGRATE_MARK, MigrateOptions().to(version)); }
+    Report adopt() const { return run(KW_MIGRATE_ADOPT, {}); }
+    Report verify() const { return run(KW_MIGRATE_VERIFY, {}); }
+    /// Any operation by its number (KW_MIGRATE_UP, ...).
+    Report run(std::int32_t operation, const MigrateOptions& options) const {
+        detail::Call call;
+        kw_report out = 0;
+        call.check(kw_migrate(handle_.get(), operation, options.raw(), &out, call.slot()));
+        return Report(out);
+    }
+    kw_migrations handle() const noexcept { return handle_.get(); }
+
+ private:
+    detail::Owned<kw_migrations_free> handle_;
+};
+
+namespace detail {
+
+/// An empty set with a format.
+inline Migrations new_migrations(kw_store store, std::string_view format) {
+    Call call;
+    kw_migrations out = 0;
+    call.check(kw_migrations_new(store, &out, call.slot()));
+    Migrations made(out);
+    if (!format.empty()) made.set("format", format);
+    return made;
+}
+
+}  // namespace detail
+
+inline Migrations Store::migrations(std::string_view folder, std::string_view format) const {
+    Migrations made = detail::new_migrations(handle_, format);
+    detail::Call call;
+    call.check(kw_migrations_add_folder(made.handle(), folder.data(), folder.size(), call.slot()));
+    made.size();
+    return made;
+}
+
+inline Migrations Store::migrations(const std::vector<Migration>& list) const {
+    Migrations made = detail::new_migrations(handle_, {});
+    for (const Migration& one : list) {
+        detail::Call call;
+        auto raw = detail::sized<kw_migration>();
+        raw.version = one.version;
+        raw.description = one.description.c_str();
+        raw.up = one.up.data();
+        raw.up_len = one.up.size();
+        raw.down = one.down ? one.down->data() : nullptr;
+        raw.down_len = one.down ? one.down->size() : 0;
+        call.check(kw_migrations_add(made.handle(), &raw, call.slot()));
+    }
+    made.size();
+    return made;
+}
+
+inline Migrations Store::migrations(const std::vector<std::pair<std::string, std::string>>& files, std::string_view format) const {
+    Migrations made = detail::new_migrations(handle_, format);
+    for (const auto& [name, bytes] : files) {
+        detail::Call call;
+        call.check(kw_migrations_add_file(made.handle(), name.data(), name.size(), bytes.data(), bytes.size(), call.slot()));
+    }
+    made.size();
+    return made;
+}
+
+inline Report Store::rebuild_table(std::string_view table, std::string_view definition,
+                                   const std::vector<std::pair<std::string, std::string>>& columns, const Options& options) const {
+    std::vector<kw_rebuild_column> raw;
+    for (const auto& [name, expression] : columns) raw.push_back({name.c_str(), expression.c_str()});
+    detail::Call call;
+    kw_report out = 0;
+    call.check(kw_rebuild_table(handle_, table.data(), table.size(), definition.data(), definition.size(), raw.data(), raw.size(),
+                                options.raw(), &out, call.slot()));
+    return Report(out);
+}
 
 /// The version of the library that the program runs with, "0.1.0".
 inline const char* version() noexcept { return kw_version(); }
