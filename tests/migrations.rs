@@ -6,6 +6,8 @@ mod keys;
 mod operations;
 #[path = "migrations/outside.rs"]
 mod outside;
+#[path = "migrations/processes.rs"]
+mod processes;
 #[path = "migrations/rebuild.rs"]
 mod rebuild;
 #[path = "migrations/refusals.rs"]
