@@ -222,6 +222,7 @@ static void singles(void) {
     if (the_plan.rows < 2 * HOT_ROWS) fail("--rows: at least %d", 2 * HOT_ROWS);
     reads();
     if (wanted("c.autocommit") || wanted("c.execute_many")) writes();
+    if (wanted("c.migrations")) measure_migrations();
 }
 
 /* With cells of the writers' matrix, those are measured; without, everything that one thread does. */
