@@ -63,6 +63,20 @@ impl Lead {
         (!name.is_empty() && reader.take('(')).then_some(Created { name, end })
     }
 
+    /// The name in an `ALTER TABLE … ADD`, which changes that table's definition and no other.
+    pub fn extended_table(sql: &str) -> Option<String> {
+        let mut reader = Reader { sql, at: 0 };
+        reader.skip(true);
+        if [reader.next_word(), reader.next_word()] != ["ALTER", "TABLE"] {
+            return None;
+        }
+        let mut name = reader.name();
+        if reader.take('.') {
+            name = reader.name();
+        }
+        (reader.next_word() == "ADD").then_some(name)
+    }
+
     /// The name in a `DROP TABLE`.
     pub fn dropped_table(sql: &str) -> Option<String> {
         let mut reader = Reader { sql, at: 0 };
@@ -191,6 +205,8 @@ mod tests {
             assert_eq!(Lead::dropped_table(sql).as_deref(), Some("a"), "{sql}");
         }
         assert_eq!(Lead::dropped_table("DROP INDEX a"), None);
+        assert_eq!(Lead::extended_table("alter table main.\"a b\" add column x").as_deref(), Some("a b"));
+        assert_eq!(Lead::extended_table("ALTER TABLE a RENAME TO b"), None);
     }
 
     #[test]

@@ -258,14 +258,14 @@ impl Runner<'_, '_> {
         }
         let began = Instant::now();
         self.tell(Phase::Begin, &line, None)?;
-        let before = if self.careful { Some(Violations::find(&mut *self.connection, &Tables::All)?) } else { None };
+        let before = if self.careful { Some(violated(&mut *self.connection)?) } else { None };
         let done = self.run_inside(&script, &line)?;
+        self.look_at_schema(&done)?;
         if !self.keys_hold(&script, &done, before.as_ref()).map_err(|error| self.name(error, &line))? {
             self.careful = true;
             self.connection.rollback()?;
             return Ok(Did::Nothing);
         }
-        self.look_at_schema(&done)?;
         self.note(&mut line, &done, began.elapsed());
         if self.effect == Effect::Real {
             self.write_history(&migration, &line)?;
@@ -313,7 +313,8 @@ impl Runner<'_, '_> {
         if !self.setting.enforces || script.enforces_foreign_keys || done.rows.is_empty() {
             return Ok(true);
         }
-        let after = Violations::find(&mut *self.connection, &done.rows)?;
+        let Some(hash) = &self.hash else { return Ok(false) };
+        let after = Violations::find(&mut *self.connection, &done.rows, hash.referring())?;
         match before {
             _ if after.is_empty() => Ok(true),
             None => Ok(false),
@@ -323,9 +324,10 @@ impl Runner<'_, '_> {
 
     /// Brings the schema's hash up to date.
     fn look_at_schema(&mut self, done: &Done) -> Result<()> {
-        match (&mut self.hash, done.schema) {
+        match (&mut self.hash, &done.schema) {
             (Some(_), Change::None) => {}
             (Some(hash), Change::Added) => hash.add_new(&mut *self.connection)?,
+            (Some(hash), Change::Table(table)) => hash.look_again(&mut *self.connection, table)?,
             (hash, _) => *hash = Some(Hash::of(&mut *self.connection)?),
         }
         Ok(())
@@ -436,6 +438,12 @@ impl Runner<'_, '_> {
             }
         }
     }
+}
+
+/// All violations of foreign keys.
+fn violated(connection: &mut dyn Connection) -> Result<Violations> {
+    let hash = Hash::of(connection)?;
+    Violations::find(connection, &Tables::All, hash.referring())
 }
 
 /// The operation of one wait for others.

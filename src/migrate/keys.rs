@@ -25,19 +25,19 @@ struct Violation {
     key: i64,
 }
 
-const CHILDREN: &str = "SELECT lower(m.name), lower(f.\"table\") FROM sqlite_schema AS m, pragma_foreign_key_list(m.name) AS f \
-                        WHERE m.type = 'table'";
+const PARENTS: &str = "SELECT lower(\"table\") FROM pragma_foreign_key_list(?)";
 
 impl Violations {
     /// Checks the tables whose rows were changed, and those that refer to them.
-    pub fn find(connection: &mut dyn Connection, changed: &Tables) -> Result<Violations> {
+    /// `referring`: the tables that may have foreign keys.
+    pub fn find(connection: &mut dyn Connection, changed: &Tables, referring: &BTreeSet<String>) -> Result<Violations> {
         let mut found = Violations::default();
-        if matches!(changed, Tables::All) && found.check(connection, "PRAGMA foreign_key_check").is_ok() {
+        if referring.is_empty() || matches!(changed, Tables::All) && found.check(connection, "PRAGMA foreign_key_check").is_ok() {
             return Ok(found);
         }
         // One table at a time: a key that does not fit its parent ends the check of everything.
         found = Violations::default();
-        for table in concerned(connection, changed)? {
+        for table in concerned(connection, changed, referring)? {
             let sql = format!("PRAGMA foreign_key_check({})", ask::quoted(&table));
             if let Err(error) = found.check(connection, &sql) {
                 found.add(Violation { table, row: None, parent: error.message().to_string(), key: 0 });
@@ -88,10 +88,19 @@ impl Violations {
 }
 
 /// The tables with foreign keys that a change may concern.
-fn concerned(connection: &mut dyn Connection, changed: &Tables) -> Result<BTreeSet<String>> {
-    let answer = ask::rows(connection, CHILDREN, &[])?;
-    let pairs = (0..answer.rows()).map(|row| (ask::text(&answer, row, 0), ask::text(&answer, row, 1)));
-    Ok(pairs.filter(|(child, parent)| changed.contains(child) || changed.contains(parent)).map(|(child, _)| child).collect())
+fn concerned(connection: &mut dyn Connection, changed: &Tables, referring: &BTreeSet<String>) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for table in referring {
+        let mut concerns = changed.contains(table);
+        if !concerns {
+            let answer = ask::rows(connection, PARENTS, &[ValueRef::Text(table.as_bytes())])?;
+            concerns = (0..answer.rows()).any(|row| changed.contains(&ask::text(&answer, row, 0)));
+        }
+        if concerns {
+            found.push(table.clone());
+        }
+    }
+    Ok(found)
 }
 
 /// The rows of a table.

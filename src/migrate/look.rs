@@ -39,14 +39,15 @@ pub fn plan(connection: &mut dyn Connection, source: &Source, policy: &Policy, g
 pub fn verify(connection: &mut dyn Connection, source: &Source) -> Result<Report> {
     let state = State::read(connection)?;
     let mut report = report(source, &state);
-    let hash = Hash::of(connection)?.text();
+    let schema = Hash::of(connection)?;
+    let hash = schema.text();
     if state.schema_hash.as_ref().is_some_and(|then| *then != hash) {
         let message =
             "the schema is not what the newest migration left: somebody has changed it by other means; compare the schema dump of \
                        this database with that of a new one";
         report.problems.push(Problem { kind: "drift".to_string(), version: state.newest(), message: message.to_string() });
     }
-    if let Err(error) = Violations::find(connection, &Tables::All)?.refuse_new(&Violations::default(), false) {
+    if let Err(error) = Violations::find(connection, &Tables::All, schema.referring())?.refuse_new(&Violations::default(), false) {
         let message =
             error.message().split(';').next().unwrap_or_default().replace("would be violated that were not before", "are violated");
         report.problems.push(Problem { kind: "foreign_key".to_string(), version: None, message });

@@ -76,7 +76,7 @@ struct Object {
 impl Work<'_, '_> {
     fn steps(&mut self, enforces: bool) -> Result<Report> {
         let table = self.name_of_old()?;
-        let violated = Violations::find(self.connection, &Tables::All)?;
+        let violated = self.violations()?;
         let before = keys::count(self.connection, &table)?;
         let objects = self.objects(&table)?;
         let mark = self.mark(&table)?;
@@ -94,7 +94,7 @@ impl Work<'_, '_> {
         self.restore_mark(&table, mark)?;
         self.check_views()?;
         if enforces {
-            Violations::find(self.connection, &Tables::All)?.refuse_new(&violated, true)?;
+            self.violations()?.refuse_new(&violated, true)?;
         }
         if analyzed {
             self.order(&format!("ANALYZE {}", ask::quoted(&table)))?;
@@ -103,6 +103,11 @@ impl Work<'_, '_> {
         let tables = vec![TableCount { table, before: Some(before), after: Some(after) }];
         let schema_hash = Some(Hash::of(self.connection)?.text());
         Ok(Report { tables, problems: kept.chain(filled).collect(), schema_hash, ..Report::default() })
+    }
+
+    fn violations(&mut self) -> Result<Violations> {
+        let hash = Hash::of(self.connection)?;
+        Violations::find(self.connection, &Tables::All, hash.referring())
     }
 
     /// The old table's name as it is spelled in the schema.

@@ -3,6 +3,8 @@
 //! The hash is the sum, lane by lane, of the SHA-256 of each object's type, name, table and SQL text: it does not depend on their order, and
 //! a new object is added to it without looking at the others.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sha2::{Digest, Sha256};
 
 use super::ask::{self, Answer};
@@ -15,16 +17,21 @@ use crate::error::Result;
 use crate::value::ValueRef;
 
 const OBJECTS: &str = "SELECT rowid, type, name, tbl_name, sql FROM sqlite_schema WHERE rowid > ? ORDER BY rowid";
+const OF_TABLE: &str = "SELECT rowid, type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name = ? COLLATE NOCASE";
 /// Shadow tables belong to their virtual table, which makes them itself.
 const SHADOWS: &str = "SELECT lower(name) FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'";
 
-/// The hash of a schema, and how far it has read.
+/// The hash of a schema, how far it has read, and what it has read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hash {
-    sum: [u64; 4],
-    /// The highest rowid of the schema table that is in the sum.
-    read: i64,
+    sum: Digest32,
+    /// What each object adds to the sum, by its rowid in the schema table.
+    objects: BTreeMap<i64, Digest32>,
+    /// Tables that may have foreign keys: REFERENCES stands in their SQL.
+    referring: BTreeSet<String>,
 }
+
+type Digest32 = [u64; 4];
 
 impl Hash {
     /// The hash of the schema as the connection sees it.
@@ -36,18 +43,36 @@ impl Hash {
 
     /// Adds the objects that are new since the last look, where nothing else has changed.
     pub fn add_new(&mut self, connection: &mut dyn Connection) -> Result<()> {
-        let answer = ask::rows(connection, OBJECTS, &[ValueRef::Integer(self.read)])?;
+        let read = self.objects.keys().next_back().copied().unwrap_or_default();
+        let answer = ask::rows(connection, OBJECTS, &[ValueRef::Integer(read)])?;
+        self.take(&answer);
+        Ok(())
+    }
+
+    /// Reads the objects of one table again, where nothing else has changed.
+    pub fn look_again(&mut self, connection: &mut dyn Connection, table: &str) -> Result<()> {
+        let answer = ask::rows(connection, OF_TABLE, &[ValueRef::Text(table.as_bytes())])?;
+        self.take(&answer);
+        self.add_new(connection)
+    }
+
+    fn take(&mut self, answer: &Answer) {
         for row in 0..answer.rows() {
-            self.read = answer.get(row, 0).as_i64().unwrap_or(self.read);
-            if is_own(&ask::text(&answer, row, 2), &ask::text(&answer, row, 3)) {
-                continue;
+            let text = |column| answer.get(row, column).as_str().unwrap_or_default();
+            let digest = if is_own(text(2), text(3)) { [0; 4] } else { object(answer, row) };
+            let before = self.objects.insert(answer.get(row, 0).as_i64().unwrap_or_default(), digest).unwrap_or_default();
+            for (lane, (new, old)) in self.sum.iter_mut().zip(digest.into_iter().zip(before)) {
+                *lane = lane.wrapping_add(new).wrapping_sub(old);
             }
-            let digest = object(&answer, row);
-            for (lane, bytes) in self.sum.iter_mut().zip(digest.chunks_exact(8)) {
-                *lane = lane.wrapping_add(u64::from_be_bytes(bytes.try_into().expect("chunks of eight")));
+            if text(1) == "table" && text(4).as_bytes().windows(10).any(|part| part.eq_ignore_ascii_case(b"references")) {
+                self.referring.insert(text(2).to_lowercase());
             }
         }
-        Ok(())
+    }
+
+    /// Tables that may have foreign keys, in lower case.
+    pub fn referring(&self) -> &BTreeSet<String> {
+        &self.referring
     }
 
     /// 64 hexadecimal digits.
@@ -57,14 +82,15 @@ impl Hash {
     }
 }
 
-fn object(answer: &Answer, row: usize) -> [u8; 32] {
+fn object(answer: &Answer, row: usize) -> Digest32 {
     let mut hash = Sha256::new();
     for column in 1..5 {
-        let value = ask::text(answer, row, column);
+        let value = answer.get(row, column).as_str().unwrap_or_default();
         hash.update((value.len() as u64).to_be_bytes());
         hash.update(value.as_bytes());
     }
-    hash.finalize().into()
+    let digest = hash.finalize();
+    std::array::from_fn(|lane| u64::from_be_bytes(digest[lane * 8..][..8].try_into().expect("eight bytes")))
 }
 
 /// Whether an object is the engine's or the history's, and no part of the program's schema.

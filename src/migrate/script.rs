@@ -26,13 +26,27 @@ pub struct Done {
 }
 
 /// What statements did to the schema, at most.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Change {
     #[default]
     None,
     /// There are new objects, and the old ones are as they were.
     Added,
+    /// There may be new objects, and this table is not as it was.
+    Table(String),
     Anything,
+}
+
+impl Change {
+    /// This, and then another one.
+    fn and(self, other: Change) -> Change {
+        match (self, other) {
+            (Change::None, one) | (one, Change::None) => one,
+            (Change::Added, one) | (one, Change::Added) => one,
+            (Change::Table(one), Change::Table(other)) if one.eq_ignore_ascii_case(&other) => Change::Table(one),
+            _ => Change::Anything,
+        }
+    }
 }
 
 /// A statement that has just been run.
@@ -222,15 +236,18 @@ impl Done {
             return;
         }
         let creates = lead.word == "CREATE";
-        let all = matches!(footprint.writes, Tables::All);
-        self.schema = self.schema.max(match (creates, all) {
-            (true, _) => Change::Added,
-            (false, true) => Change::Anything,
-            (false, false) => Change::None,
-        });
-        if !creates {
-            self.rows.union(&footprint.writes);
+        let change = match (&footprint.writes, Lead::extended_table(&plan.sql)) {
+            _ if creates => Change::Added,
+            (Tables::Some(_), _) => Change::None,
+            (Tables::All, Some(table)) => Change::Table(table),
+            (Tables::All, None) => Change::Anything,
+        };
+        match &change {
+            _ if creates => {}
+            Change::Table(table) => self.rows.insert(table),
+            _ => self.rows.union(&footprint.writes),
         }
+        self.schema = std::mem::take(&mut self.schema).and(change);
     }
 }
 

@@ -36,6 +36,7 @@ from ._errors import (
     FullError,
     InternalError,
     InvalidHandleError,
+    MigrationError,
     MisuseError,
     NoMemoryError,
     NotInitializedError,
@@ -44,6 +45,7 @@ from ._errors import (
     ParameterTypeError,
     PermissionError,
     ReadOnlyError,
+    SchemaNewerError,
     SecondSqliteWarning,
     SelfDeadlockError,
     SqlError,
@@ -53,6 +55,16 @@ from ._errors import (
     UnsupportedError,
 )
 from ._handles import CancelToken, Statement
+from ._migrations import (
+    Migration,
+    MigrationEvent,
+    MigrationLine,
+    MigrationProblem,
+    MigrationReport,
+    Migrations,
+    MigrationSource,
+    TableCount,
+)
 from ._parameters import Parameter, Parameters
 from ._portable import Result, Row
 from ._road import Rows, road
@@ -118,6 +130,14 @@ __all__ = [
     "Health",
     "InternalError",
     "InvalidHandleError",
+    "Migration",
+    "MigrationError",
+    "MigrationEvent",
+    "MigrationLine",
+    "MigrationProblem",
+    "MigrationReport",
+    "MigrationSource",
+    "Migrations",
     "MisuseError",
     "NoMemoryError",
     "NotInitializedError",
@@ -131,12 +151,14 @@ __all__ = [
     "Result",
     "Row",
     "Rows",
+    "SchemaNewerError",
     "SecondSqliteWarning",
     "SelfDeadlockError",
     "SqlError",
     "Statement",
     "Store",
     "Stream",
+    "TableCount",
     "Target",
     "TimeoutError",
     "TooBigError",

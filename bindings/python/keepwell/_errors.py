@@ -203,6 +203,14 @@ class CellTypeError(Error):
     """A value of a result is not of the type that was asked for."""
 
 
+class MigrationError(Error):
+    """A migration that cannot be applied as things are: its set, its history or its text; the message names files, versions and the cure."""
+
+
+class SchemaNewerError(MigrationError):
+    """The database has migrations that this program does not know: it was migrated by a newer program."""
+
+
 class SecondSqliteWarning(RuntimeWarning):
     """A second SQLite library of this process, such as Python's own ``sqlite3``, uses the file of a store. See ``options.second_sqlite``."""
 
@@ -251,6 +259,8 @@ KINDS: Dict[int, _Kind] = {
     30: _Kind("KW_ALREADY_INITIALIZED", AlreadyInitializedError),
     31: _Kind("KW_ABI", InternalError),
     32: _Kind("KW_TYPE", CellTypeError),
+    33: _Kind("KW_MIGRATION", MigrationError),
+    34: _Kind("KW_SCHEMA_NEWER", SchemaNewerError),
 }
 
 

@@ -61,9 +61,27 @@ _CacheStats = _struct(
 )
 _Stats = _struct("kw_stats", **dict.fromkeys(_COUNTS, _u32), **dict.fromkeys(_TOTALS, _u64))
 
+_Migration = _struct("kw_migration", reserved=_u32, version=_i64, description=_text, up=_text, up_len=_size, down=_text, down_len=_size)
+_MigrateOptions = _struct("kw_migrate_options", flags=_u32, version=_i64, steps=_u64, progress=_pointer, context=_pointer, call=_pointer)
+_MigrateEvent = _struct(
+    "kw_migrate_event",
+    phase=_u32,
+    version=_i64,
+    direction=_u32,
+    reserved=_u32,
+    **dict.fromkeys("index total statement offset length".split(), _u64),
+    rows_changed=_i64,
+    description=_pointer,
+    description_len=_size,
+    file=_pointer,
+    file_len=_size,
+    sql=_pointer,
+    sql_len=_size,
+)
+
 _out, _err, _options, _result = map(ctypes.POINTER, (_u64, _Error, _Options, _Result))
 
-_ENDS = "kw_config_free kw_statement_close kw_rows_close kw_conn_release kw_target_free kw_cancel_trigger kw_cancel_reset kw_cancel_free"
+_ENDS = "kw_migrations_free kw_report_free kw_config_free kw_statement_close kw_rows_close kw_conn_release kw_target_free kw_cancel_trigger kw_cancel_reset kw_cancel_free"
 #: Every C function that is called here, with its arguments. All of them return a status.
 _FUNCTIONS: Dict[str, List[Any]] = {
     **dict.fromkeys("kw_config_new kw_instance kw_cancel_new".split(), [_out, _err]),
@@ -87,6 +105,16 @@ _FUNCTIONS: Dict[str, List[Any]] = {
     "kw_tx_begin": [_u64, _i32, _options, _out, _err],
     "kw_conn_acquire": [_u64, _options, _out, _err],
     "kw_target_derive": [_u64, _options, _out, _err],
+    "kw_migrations_new": [_u64, _out, _err],
+    "kw_migrations_add": [_u64, ctypes.POINTER(_Migration), _err],
+    "kw_migrations_add_file": [_u64, _text, _size, _text, _size, _err],
+    "kw_migrations_add_folder": [_u64, _text, _size, _err],
+    "kw_migrations_set": [_u64, _text, _size, _text, _size, _err],
+    "kw_migrations_count": [_u64, ctypes.POINTER(_size), _err],
+    "kw_migrate": [_u64, _i32, ctypes.POINTER(_MigrateOptions), _out, _err],
+    "kw_report_json": [_u64, _pointer, _size, ctypes.POINTER(_size), _err],
+    "kw_schema_dump": [_u64, _options, _pointer, _size, ctypes.POINTER(_size), _err],
+    "kw_rebuild_table": [_u64, _text, _size, _text, _size, _pointer, _size, _options, _out, _err],
     "kw_python_settings": [_u64, _pointer],
 }
 
@@ -391,6 +419,127 @@ def derive(target: int, timeout_us: int, flags: int, cancel: int, cache: int, ca
     return derived.value
 
 
+def new_migrations(store: int) -> int:
+    """An empty set of migrations."""
+    return _handle(lambda out, error: _library.kw_migrations_new(store, out, error))
+
+
+def add_migration(migrations: int, version: int, description: str, up: str, down: Optional[str]) -> None:
+    """Adds a migration of the program's own."""
+    error, first, second = _new_error(), _utf8(up), None if down is None else _utf8(down)
+    one = _Migration(ctypes.sizeof(_Migration), 0, version, _utf8(description), first, len(first), second, len(second or b""))
+    _done(_library.kw_migrations_add(migrations, one, error), error)
+
+
+def add_file(migrations: int, name: str, content: bytes) -> None:
+    """Adds a file in memory."""
+    error, path = _new_error(), _utf8(name)
+    _done(_library.kw_migrations_add_file(migrations, path, len(path), content, len(content), error), error)
+
+
+def add_folder(migrations: int, path: str) -> None:
+    """Names the folder."""
+    error, text = _new_error(), _utf8(path)
+    _done(_library.kw_migrations_add_folder(migrations, text, len(text), error), error)
+
+
+def set_migrations(migrations: int, key: str, value: str) -> None:
+    """Sets the format or a policy."""
+    error, name, text = _new_error(), _utf8(key), _utf8(value)
+    _done(_library.kw_migrations_set(migrations, name, len(name), text, len(text), error), error)
+
+
+def count_migrations(migrations: int) -> int:
+    """How many there are; reads the folder."""
+    count, error = _size(), _new_error()
+    _done(_library.kw_migrations_count(migrations, count, error), error)
+    return count.value
+
+
+_PHASES = {1: "begin", 2: "statement", 3: "done"}
+_DIRECTIONS = {1: "up", 2: "down", 3: "baseline", 4: "adopt"}
+_progress = ctypes.CFUNCTYPE(_i32, ctypes.POINTER(_MigrateEvent), _pointer)
+
+
+def migrate(
+    migrations: int,
+    operation: int,
+    version: Optional[int],
+    steps: Optional[int],
+    listen: Optional[Callable[[Tuple[Any, ...]], bool]],
+    timeout_us: int,
+    cancel: int,
+) -> str:
+    """Does an operation; its report as JSON. ``listen`` is given the fields of each event and says whether to go on."""
+    raised: List[BaseException] = []
+
+    def hear(event: Any, _: Any) -> int:
+        try:
+            at = event.contents
+            texts = (ctypes.string_at(text, length).decode("utf-8", "replace") for text, length in _texts(at))
+            description, file, sql = texts
+            fields = (_PHASES[at.phase], at.version, description, file, _DIRECTIONS[at.direction], at.index, at.total)
+            return 0 if listen is None or listen((*fields, at.statement, at.offset, at.length, at.rows_changed, sql)) else 1
+        except BaseException as error:  # raised again when the call returns
+            raised.append(error)
+            return 1
+
+    callback = _progress(hear)
+    call = _new_options(timeout_us, 0, cancel)
+    options = _MigrateOptions(struct_size=ctypes.sizeof(_MigrateOptions), call=ctypes.cast(ctypes.pointer(call), _pointer))
+    if listen is not None:
+        options.progress = ctypes.cast(callback, _pointer)
+    if version is not None:
+        options.version, options.flags = version, options.flags | 1
+    if steps is not None:
+        options.steps, options.flags = steps, options.flags | 2
+    report, error = _u64(), _new_error()
+    status = _library.kw_migrate(migrations, operation, options, report, error)
+    if raised and status:
+        raise raised[0]
+    return _report(report, status, error)
+
+
+def _texts(event: Any) -> Tuple[Tuple[Any, int], ...]:
+    return (event.description, event.description_len), (event.file, event.file_len), (event.sql, event.sql_len)
+
+
+def _report(report: Any, status: int, error: Any) -> str:
+    """The JSON of a report, which is freed."""
+    try:
+        _done(status, error)
+        return _copied(lambda *to: int(_library.kw_report_json(report, *to)))
+    finally:
+        if report.value:
+            _library.kw_report_free(report)
+
+
+def _copied(copy: Callable[..., int]) -> str:
+    """A text of unknown length: ``copy(buffer, size, length, error)`` copies what fits and says how long all of it is."""
+    length, error, room = _size(), _new_error(), 4096
+    while True:
+        buffer = ctypes.create_string_buffer(room)
+        _done(copy(buffer, room, length, error), error)
+        if length.value < room:
+            return buffer.raw[: length.value].decode("utf-8", "replace")
+        room = length.value + 1
+
+
+def schema_dump(store: int, timeout_us: int, cancel: int) -> str:
+    """The schema as SQL."""
+    return _copied(lambda *to: int(_library.kw_schema_dump(store, _new_options(timeout_us, 0, cancel), *to)))
+
+
+def rebuild_table(store: int, table: str, definition: str, columns: Dict[str, str], timeout_us: int, cancel: int) -> str:
+    """Makes a table anew; the report as JSON."""
+    name, text = _utf8(table), _utf8(definition)
+    pairs = [text for column in columns.items() for text in column]
+    array = (_text * max(1, len(pairs)))(*map(_utf8, pairs))
+    report, error, options = _u64(), _new_error(), _new_options(timeout_us, 0, cancel)
+    status = _library.kw_rebuild_table(store, name, len(name), text, len(text), array, len(columns), options, report, error)
+    return _report(report, status, error)
+
+
 def new_cancel() -> int:
     """A cancel token."""
     return _handle(_library.kw_cancel_new)
@@ -405,6 +554,7 @@ close_rows: _End = _library.kw_rows_close
 trigger: _End = _library.kw_cancel_trigger
 reset: _End = _library.kw_cancel_reset
 free_cancel: _End = _library.kw_cancel_free
+free_migrations: _End = _library.kw_migrations_free
 
 # --- the two roads ---
 

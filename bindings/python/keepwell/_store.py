@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Named
 from . import _library
 from ._errors import Error, ForkedError, MisuseError, SecondSqliteWarning
 from ._handles import CancelToken, Statement
+from ._migrations import MigrationReport, Migrations, MigrationSource
 from ._parameters import Parameters, bad_argument, bad_keys
 from ._portable import CacheUse, Result, Row, cache_numbers, microseconds, token_handle
 from ._road import Target as _RoadTarget, tidy
@@ -276,6 +277,42 @@ class Store(Target):
     def config(self, key: str) -> str:
         """The value of one key (``"pool.wait_timeout"``) that the store was opened with, defaults included, as text in the key's unit."""
         return _library.store_config(self._handle, key)
+
+    def migrations(self, source: MigrationSource, *, format: Optional[str] = None, **policies: Any) -> Migrations:
+        """A set of migrations for this store.
+
+        ``source``: a folder, a sequence of :class:`Migration`, or files in memory as a mapping of their paths below the folder to their
+        contents. A folder is read now; its layout (``"keepwell"``, ``"golang-migrate"``, ``"goose"``, ``"dbmate"``, ``"sqlx"``,
+        ``"refinery"``, ``"flyway"``, ``"diesel"``, ``"rusqlite_migration"``) shows, or ``format`` names it.
+
+        ``policies``: ``out_of_order`` (``"refuse"``, ``"accept"``, ``"skip"``), ``changed``, ``missing``, ``newer``, ``gaps`` (``"refuse"``,
+        ``"accept"``), ``interrupted`` (``"refuse"``, ``"resume"``, ``"restart"``), ``transactions`` (``"each"``, ``"all"``, ``"none"``),
+        ``lock_timeout`` (seconds; ``None``: as long as it takes), ``snapshot`` (a path), ``ignore`` (file names), ``who``, ``program``.
+        """
+        return Migrations(self, source, format, policies)
+
+    def schema_dump(self, *, timeout: Optional[float] = None, cancel: Optional[CancelToken] = None) -> str:
+        """The schema as SQL that makes it anew, without the history of migrations; the same schema gives the same text."""
+        return _library.schema_dump(self._handle, microseconds(timeout), token_handle(cancel))
+
+    def rebuild_table(
+        self,
+        table: str,
+        definition: str,
+        columns: Optional[Mapping[str, str]] = None,
+        *,
+        timeout: Optional[float] = None,
+        cancel: Optional[CancelToken] = None,
+    ) -> MigrationReport:
+        """Makes a table anew with another ``definition``, one ``CREATE TABLE`` statement for the same name, in SQLite's twelve steps.
+
+        Rows with their rowids, indexes, triggers, views, references of other tables and the AUTOINCREMENT mark are kept. ``columns``: names
+        with the SQL expressions over the old table that fill them; others are filled from the old ones of the same name. The report's
+        ``tables`` has the rows before and after. See https://sqlite.org/lang_altertable.html#otheralter
+        """
+        return MigrationReport(
+            _library.rebuild_table(self._handle, table, definition, dict(columns or {}), microseconds(timeout), token_handle(cancel))
+        )
 
     def stats(self) -> Dict[str, int]:
         """The state of the pool in numbers."""
