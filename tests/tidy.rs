@@ -71,6 +71,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "warnings",
         ],
     ),
+    // The command line is a program of its own: its modules are its own, and the library is `keepwell::`.
+    ("bin", &[]),
     ("instance", &["sync", "config", "error", "process", "store"]),
     (
         "ffi",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _library
@@ -30,7 +31,8 @@ class Migration(NamedTuple):
 MigrationSource = Union[str, "os.PathLike[str]", Sequence[Migration], Mapping[str, Union[str, bytes]]]
 
 
-class MigrationEvent(NamedTuple):
+@dataclass(frozen=True)
+class MigrationEvent:
     """Something that a run does."""
 
     #: ``"begin"``, ``"statement"`` (one has just run), or ``"done"``.
