@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the built library for C and C++ programs: headers, shared and static library, pkg-config file.
+# Installs the built library for C and C++ programs: headers, shared and static library, pkg-config file; and the command line.
 #
 #   PREFIX=/usr/local DESTDIR= scripts/install.sh
 #
@@ -38,6 +38,13 @@ mv -f "$target/$libdir/.libkeepwell.so.new" "$target/$libdir/libkeepwell.so.$ver
 ln -sf "libkeepwell.so.$version" "$target/$libdir/$soname"
 ln -sf "$soname" "$target/$libdir/libkeepwell.so"
 "$root/scripts/seal-static.sh" "$built/libkeepwell.a" "$target/$libdir/libkeepwell.a"
+
+if [ -x "$built/keepwell" ]; then
+    install -d "$target/bin"
+    install -m 755 "$built/keepwell" "$target/bin/.keepwell.new"
+    [ -n "${KEEPWELL_DEBUG:-}" ] || ${STRIP:-strip} --strip-debug "$target/bin/.keepwell.new"
+    mv -f "$target/bin/.keepwell.new" "$target/bin/keepwell"
+fi
 
 # ${pcfiledir} is the folder of the .pc file: from there up to the prefix, one step for each folder of the way down.
 up=$(echo "$libdir/pkgconfig" | sed 's|[^/][^/]*|..|g')

@@ -201,4 +201,49 @@ static inline kw_status keepwell_go_health(keepwell_go_call *c, kw_health *healt
   return kw_store_health(c->target, &o, health, &c->error);
 }
 
+/* Exported by migrations_native.go. Both are given the address of the handle of a Go value. */
+extern int32_t keepwellGoMigrateTick(void *handle);
+extern int32_t keepwellGoMigrateEvent(void *event, void *handle);
+
+static inline int32_t keepwell_go_migrate_event(const kw_migrate_event *event, void *handle) {
+  return keepwellGoMigrateEvent((void *)event, handle);
+}
+
+/* An operation on migrations. The library asks the Go value behind `handle` about every 20 ms whether to go on, and tells it what happens. */
+static inline kw_status keepwell_go_migrate(kw_migrations set, int32_t operation, uint32_t flags, int64_t version, uint64_t steps,
+                                            int64_t timeout_us, uintptr_t handle, kw_report *report, kw_error *error) {
+  kw_options call = KW_OPTIONS_INIT;
+  kw_migrate_options options = KW_MIGRATE_OPTIONS_INIT;
+  call.flags = KW_OPTION_UNBOUND;
+  call.timeout_us = timeout_us;
+  call.tick = keepwellGoMigrateTick;
+  call.tick_context = &handle;
+  options.flags = flags;
+  options.version = version;
+  options.steps = steps;
+  options.progress = keepwell_go_migrate_event;
+  options.context = &handle;
+  options.call = &call;
+  return kw_migrate(set, operation, &options, report, error);
+}
+
+/* kw_schema_dump and kw_rebuild_table within a context's time. */
+static inline kw_status keepwell_go_schema_dump(kw_store store, int64_t timeout_us, char *buffer, size_t size, size_t *length,
+                                                kw_error *error) {
+  kw_options call = KW_OPTIONS_INIT;
+  call.flags = KW_OPTION_UNBOUND;
+  call.timeout_us = timeout_us;
+  return kw_schema_dump(store, &call, buffer, size, length, error);
+}
+
+static inline kw_status keepwell_go_rebuild(kw_store store, const char *table, const char *definition, const kw_rebuild_column *columns,
+                                            size_t count, int64_t timeout_us, uintptr_t handle, kw_report *report, kw_error *error) {
+  kw_options call = KW_OPTIONS_INIT;
+  call.flags = KW_OPTION_UNBOUND;
+  call.timeout_us = timeout_us;
+  call.tick = keepwellGoMigrateTick;
+  call.tick_context = &handle;
+  return kw_rebuild_table(store, table, KW_NUL_TERMINATED, definition, KW_NUL_TERMINATED, columns, count, &call, report, error);
+}
+
 #endif

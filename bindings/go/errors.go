@@ -48,6 +48,8 @@ const (
 	ErrAlreadyInitialized Code = 30 // Initialize has been called before
 	ErrABI                Code = 31 // the library is not the one this package was built for
 	ErrType               Code = 32 // a value is not of the type asked for, or does not fit
+	ErrMigration          Code = 33 // a migration that cannot be applied as things are; the message has the cure
+	ErrSchemaNewer        Code = 34 // the database was migrated by a newer program
 )
 
 // ErrNoRows is what [Row.Scan] and [One] return when the query gives no row; it is [database/sql.ErrNoRows].

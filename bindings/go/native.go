@@ -128,6 +128,11 @@ var nativeSizes = map[string]int{
 	"kw_options":     C.sizeof_kw_options,
 	"kw_cell":        C.sizeof_kw_cell,
 	"kw_cache_stats": C.sizeof_kw_cache_stats,
+
+	"kw_migration":       C.sizeof_kw_migration,
+	"kw_migrate_options": C.sizeof_kw_migrate_options,
+	"kw_migrate_event":   C.sizeof_kw_migrate_event,
+	"kw_rebuild_column":  C.sizeof_kw_rebuild_column,
 }
 
 // prepare fills in what never changes in a frame.

@@ -45,6 +45,10 @@ same_interface() {
 }
 no_paths_left() { ! grep -n "opt/first\|$root" "$tree/lib/pkgconfig/keepwell.pc"; }
 links_are_relative() { [ "$(readlink "$tree/lib/libkeepwell.so")" = "$(basename "$(readlink "$tree/lib/libkeepwell.so")")" ] && [ -e "$tree/lib/libkeepwell.so" ]; }
+command_line_migrates() {
+    mkdir -p migrations && echo "CREATE TABLE a(x);" >migrations/1_a.up.sql
+    "$tree/bin/keepwell" migrate up --database app.db && [ -e app.db ]
+}
 version_agrees() { [ "$(pkg-config --modversion keepwell)" = "$(./c_shared version)" ]; }
 needs_the_soname() { readelf -d c_shared | grep -q 'NEEDED.*libkeepwell\.so\.[0-9]'; }
 needs_no_library() { ! readelf -d c_static | grep -q 'NEEDED.*keepwell'; }
