@@ -128,6 +128,10 @@ pub trait Driver: Send + Sync {
     /// Opens a connection and sets it up; waits for other processes no longer than `op` allows.
     fn connect(&self, role: Role, op: &Op<'_>) -> Result<Box<dyn Connection>>;
 
+    /// Opens a connection for one piece of work that changes the schema, to be used while its owner holds the writer: everything that it
+    /// commits is taken to move everything, so nobody looks what it was.
+    fn connect_apart(&self, op: &Op<'_>) -> Result<Box<dyn Connection>>;
+
     /// Whether readers and the writer work side by side. Otherwise the pool is one connection.
     fn concurrent_readers(&self) -> bool;
 

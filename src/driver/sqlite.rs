@@ -264,10 +264,8 @@ impl SqliteDriver {
         };
         error.context(format!("{} ({note})", self.name))
     }
-}
 
-impl Driver for SqliteDriver {
-    fn connect(&self, role: Role, op: &Op<'_>) -> Result<Box<dyn Connection>> {
+    fn connection(&self, role: Role, op: &Op<'_>) -> Result<SqliteConnection> {
         let shared = self.shared.lock().clone();
         let shared = shared.ok_or_else(|| Error::new(Kind::Closed, format!("{}: the store is closed", self.name)))?;
         self.check_identity()?;
@@ -281,7 +279,19 @@ impl Driver for SqliteDriver {
             }
             query(connection, "SELECT count(*) FROM sqlite_schema", |_| Ok(()))
         })?;
-        Ok(Box::new(SqliteConnection::new(raw, role, shared)?))
+        SqliteConnection::new(raw, role, shared)
+    }
+}
+
+impl Driver for SqliteDriver {
+    fn connect(&self, role: Role, op: &Op<'_>) -> Result<Box<dyn Connection>> {
+        Ok(Box::new(self.connection(role, op)?))
+    }
+
+    fn connect_apart(&self, op: &Op<'_>) -> Result<Box<dyn Connection>> {
+        let mut connection = self.connection(Role::Writer, op)?;
+        connection.forget_kinds();
+        Ok(Box::new(connection))
     }
 
     fn concurrent_readers(&self) -> bool {

@@ -124,7 +124,7 @@ impl Store {
         let op = self.patient(options)?;
         let mut lease = self.inner.pool.writer(&op, Purpose::Migration, !options.unbound)?;
         lease.connection().rest(true);
-        work(&|| self.inner.driver.connect(Role::Writer, &op), &op)
+        work(&|| self.inner.driver.connect_apart(&op), &op)
     }
 
     /// Runs `work` on one state of the database, on a connection that only reads.

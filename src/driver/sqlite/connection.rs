@@ -90,6 +90,11 @@ impl SqliteConnection {
         })
     }
 
+    /// From now on every write is taken to move everything.
+    pub fn forget_kinds(&mut self) {
+        self.kinds = None;
+    }
+
     #[cold]
     fn step_error(&mut self, cursor: Cursor, code: i32, op: &Op<'_>) -> Error {
         let failure = self.raw.failure(code);
