@@ -1,0 +1,123 @@
+//! A report as people read it.
+
+use std::time::Duration;
+
+use keepwell::migrate::report::{Direction, Line, State};
+use keepwell::migrate::Report;
+
+/// The report of any operation.
+pub fn text(report: &Report, verbose: bool) -> String {
+    let mut lines = match report.operation.as_str() {
+        "status" | "verify" => standing(report),
+        "plan" => planned(report),
+        _ => done(report),
+    };
+    lines.extend(report.adopted_from.iter().map(|table| format!("another tool's history: {table}")));
+    lines.extend(report.snapshot.iter().map(|path| format!("copy of the database as it was before: {path}")));
+    lines.extend(report.tables.iter().filter(|table| verbose || table.before != table.after || report.operation == "rebuild").map(|table| {
+        let rows = |count: Option<i64>| count.map_or("not there".to_string(), |count| counted(count.unsigned_abs(), "row"));
+        format!("table {}: {} before, {} after", table.table, rows(table.before), rows(table.after))
+    }));
+    lines.extend(problems(report));
+    if verbose && !report.ignored.is_empty() {
+        lines.push(format!("no migrations: {}", report.ignored.join(", ")));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// What is wrong, a line each.
+pub fn problems(report: &Report) -> Vec<String> {
+    report.problems.iter().map(|problem| format!("{}: {}", problem.kind.replace('_', " "), problem.message)).collect()
+}
+
+fn standing(report: &Report) -> Vec<String> {
+    let head = ["VERSION", "STATE", "APPLIED AT", "DESCRIPTION"].map(str::to_string);
+    let cells = report.migrations.iter().map(|line| {
+        let at = if line.applied_at.is_empty() { "-" } else { &line.applied_at };
+        [line.version.to_string(), state(line.state).to_string(), at.to_string(), line.description.clone()]
+    });
+    let mut lines = table(head, cells.collect());
+    let newest = report.version.map_or("no migration is applied".to_string(), |version| format!("at version {version}"));
+    lines.push(format!("{newest}; {} pending", report.pending));
+    lines
+}
+
+fn planned(report: &Report) -> Vec<String> {
+    if report.migrations.is_empty() {
+        return vec!["nothing to do".to_string()];
+    }
+    let head = ["VERSION", "WHAT", "FILE", "DESCRIPTION"].map(str::to_string);
+    let cells = report.migrations.iter().map(|line| {
+        let file = if line.file.is_empty() { "-" } else { &line.file };
+        [line.version.to_string(), what(line).to_string(), file.to_string(), line.description.clone()]
+    });
+    table(head, cells.collect())
+}
+
+fn what(line: &Line) -> &'static str {
+    match (line.direction, line.transactional, line.reversible) {
+        (Direction::Down, _, _) => "undo",
+        (_, true, true) => "apply",
+        (_, true, false) => "apply (cannot be undone)",
+        (_, false, true) => "apply (outside a transaction)",
+        (_, false, false) => "apply (outside a transaction, cannot be undone)",
+    }
+}
+
+fn done(report: &Report) -> Vec<String> {
+    let newest = report.version.map_or("no migration is applied".to_string(), |version| format!("at version {version}"));
+    let took = took(Duration::from_micros(report.duration_us));
+    let count = |state: State| report.migrations.iter().filter(|line| line.state == state).count();
+    let (applied, reverted, skipped) = (count(State::Applied), count(State::Reverted), count(State::Skipped));
+    let parts = [(applied, "applied"), (reverted, "undone"), (skipped, "left out")];
+    let parts: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let parts = if parts.is_empty() { "nothing to do".to_string() } else { parts.join(", ") };
+    vec![match report.operation.as_str() {
+        "rebuild" => format!("rebuilt in {took}"),
+        "dry_run" => format!("dry run: {parts} in {took}, and rolled back"),
+        "rehearse" => format!("rehearsal on a copy: {parts} in {took}"),
+        "baseline" | "mark" | "adopt" => format!("{} taken for applied; {newest}, {} pending", report.migrations.len(), report.pending),
+        _ => format!("{parts} in {took}; {newest}, {} pending", report.pending),
+    }]
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::Pending => "pending",
+        State::Applied => "applied",
+        State::Changed => "changed",
+        State::Missing => "missing",
+        State::Newer => "newer",
+        State::OutOfOrder => "out of order",
+        State::Interrupted => "interrupted",
+        State::Reverted => "undone",
+        State::Skipped => "left out",
+    }
+}
+
+/// Rows in aligned columns; the first one is of numbers, and the last one may be of any width.
+fn table(head: [String; 4], mut rows: Vec<[String; 4]>) -> Vec<String> {
+    rows.insert(0, head);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let line = |row: &[String; 4]| {
+        let [first, second, third, last] = row;
+        format!("{first:>0$}  {second:<1$}  {third:<2$}  {last}", widths[0], widths[1], widths[2]).trim_end().to_string()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// So many things, in words.
+pub fn counted(count: u64, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{ending}")
+}
+
+/// A duration as people read it.
+pub fn took(duration: Duration) -> String {
+    match duration.as_secs_f64() {
+        seconds if seconds >= 10.0 => format!("{seconds:.0} s"),
+        seconds if seconds >= 1.0 => format!("{seconds:.1} s"),
+        seconds => format!("{:.1} ms", seconds * 1000.0),
+    }
+}
