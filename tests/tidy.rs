@@ -79,6 +79,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "value",
         ],
     ),
+    // The command line stands on the public interface alone.
+    ("bin", &[]),
 ];
 
 /// Where `unsafe` may be, and where a `static` may be.

@@ -4,9 +4,11 @@ use std::env;
 use std::path::PathBuf;
 
 use keepwell::config::{Mode, Source};
-use keepwell::{Config, Error, Kind, Result, Store};
+use keepwell::options::Timeout;
+use keepwell::{Config, Error, Kind, QueryOptions, Result, Store};
 
 use super::arguments::Common;
+use super::interrupt;
 use super::output::Output;
 
 /// What a command wants with the database.
@@ -22,11 +24,21 @@ pub enum Need {
     Foresee,
 }
 
-/// Opens it.
+/// Runs `work` on it with the call's options, and closes it.
 ///
 /// # Errors
-/// [`Kind::Config`] when no database is named, [`Kind::CantOpen`] when it has to be there and is not, and those of [`Store::open`].
-pub fn open(common: &Common, need: Need, output: &Output) -> Result<Store> {
+/// Those of `work`; [`Kind::Config`] when no database is named, [`Kind::CantOpen`] when it has to be there and is not, and those of [`Store::open`].
+pub fn with<R>(common: &Common, need: Need, output: &Output, work: impl FnOnce(&Store, &QueryOptions<'_>) -> Result<R>) -> Result<R> {
+    let cancel = Some(interrupt::token()?);
+    let store = open(common, need, output)?;
+    let timeout = common.timeout.map_or(Timeout::None, Timeout::After);
+    let result = work(&store, &QueryOptions { timeout, cancel, ..QueryOptions::default() });
+    let closed = store.close(None);
+    let result = result?;
+    closed.map(|()| result)
+}
+
+fn open(common: &Common, need: Need, output: &Output) -> Result<Store> {
     let mut config = config(common)?;
     config.warnings().iter().for_each(|warning| output.aside(&format!("warning: {warning}")));
     let source = config.source()?.clone();

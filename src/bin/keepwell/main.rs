@@ -10,6 +10,7 @@ mod new;
 mod output;
 mod print;
 mod progress;
+mod schema;
 mod template;
 
 use std::process::ExitCode;

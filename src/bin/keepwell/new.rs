@@ -21,6 +21,17 @@ pub enum Numbering {
     Timestamp,
 }
 
+impl Numbering {
+    /// What two switches ask for, of which one at most is on.
+    pub fn of(sequential: bool, timestamp: bool) -> Numbering {
+        match (sequential, timestamp) {
+            (true, _) => Numbering::Sequential,
+            (_, true) => Numbering::Timestamp,
+            _ => Numbering::Habit,
+        }
+    }
+}
+
 /// Writes the files and gives their paths. Makes the folder where there is none.
 ///
 /// # Errors

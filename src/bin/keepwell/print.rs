@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keepwell::migrate::report::{Direction, Line, State};
+use keepwell::migrate::report::{Direction, Line, State, TableCount};
 use keepwell::migrate::Report;
 
 /// The report of any operation.
@@ -14,10 +14,8 @@ pub fn text(report: &Report, verbose: bool) -> String {
     };
     lines.extend(report.adopted_from.iter().map(|table| format!("another tool's history: {table}")));
     lines.extend(report.snapshot.iter().map(|path| format!("copy of the database as it was before: {path}")));
-    lines.extend(report.tables.iter().filter(|table| verbose || table.before != table.after || report.operation == "rebuild").map(|table| {
-        let rows = |count: Option<i64>| count.map_or("not there".to_string(), |count| counted(count.unsigned_abs(), "row"));
-        format!("table {}: {} before, {} after", table.table, rows(table.before), rows(table.after))
-    }));
+    let shown = |table: &&TableCount| verbose || table.before != table.after || report.operation == "rebuild";
+    lines.extend(report.tables.iter().filter(shown).map(rows));
     lines.extend(problems(report));
     if verbose && !report.ignored.is_empty() {
         lines.push(format!("no migrations: {}", report.ignored.join(", ")));
@@ -28,6 +26,11 @@ pub fn text(report: &Report, verbose: bool) -> String {
 /// What is wrong, a line each.
 pub fn problems(report: &Report) -> Vec<String> {
     report.problems.iter().map(|problem| format!("{}: {}", problem.kind.replace('_', " "), problem.message)).collect()
+}
+
+fn rows(table: &TableCount) -> String {
+    let said = |count: Option<i64>| count.map_or("not there".to_string(), |count| counted(count.unsigned_abs(), "row"));
+    format!("table {}: {} before, {} after", table.table, said(table.before), said(table.after))
 }
 
 fn standing(report: &Report) -> Vec<String> {

@@ -52,7 +52,8 @@ impl Progress {
     fn statement(&mut self, event: &Event<'_>) {
         self.statements = event.statement;
         if self.verbose {
-            let rows = if event.rows_changed == 0 { String::new() } else { format!("  -- {}", counted(event.rows_changed.unsigned_abs(), "row")) };
+            let rows =
+                if event.rows_changed == 0 { String::new() } else { format!("  -- {}", counted(event.rows_changed.unsigned_abs(), "row")) };
             self.line(&format!("  {}.{}  {}{rows}", event.version, event.statement, shortened(event.sql)));
         }
     }

@@ -1,0 +1,10 @@
+//! The program `keepwell`, run as scripts run it.
+
+#[path = "cli/commands.rs"]
+mod commands;
+#[path = "cli/new.rs"]
+mod new;
+#[path = "cli/scripts.rs"]
+mod scripts;
+#[path = "cli/stage.rs"]
+mod stage;
