@@ -42,6 +42,8 @@ fn two_is_wrong_usage() {
     stage.expect(2, &["up", "--set", "out_of_order"]);
     let ran = stage.expect(2, &["up", "--set", "out_of_ordr=accept"]);
     assert!(ran.err.contains("out_of_order"), "{ran:?}");
+    let ran = stage.expect(2, &["--set", "gaps=refuse", "up", "--set", "newer=accept"]);
+    assert!(ran.err.contains("after it"), "{ran:?}");
     let ran = stage.expect(2, &["up", "--format", "rails"]);
     assert!(ran.err.contains("golang-migrate"), "{ran:?}");
     let ran = Ran::of(stage.bare(&["up"]).output().unwrap());
@@ -55,7 +57,7 @@ fn five_is_what_the_history_refuses_and_a_policy_accepts() {
     stage.done(&["up"]);
     stage.write("migrations/0_before.up.sql", "CREATE TABLE before(a);");
     assert_eq!(stage.json(5, &["up"])["error"]["kind"], "KW_MIGRATION");
-    stage.done(&["up", "--set", "out_of_order=accept"]);
+    stage.done(&["--set", "out_of_order=accept", "up"]);
     stage.expect(5, &["to", "77"]);
     stage.expect(5, &["redo", "--format", "goose"]);
 }

@@ -1,9 +1,12 @@
 //! The arguments, as clap reads them.
 
+use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use keepwell::migrate::{policy, Format};
 
 use super::exit;
@@ -14,6 +17,25 @@ use super::exit;
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// Reads the program's arguments. Ends it with code 2 and the usage where they are wrong.
+    pub fn read() -> Arguments {
+        let arguments = Arguments::parse();
+        let Command::Migrate(migrate) = &arguments.command;
+        // clap keeps the innermost command's values alone; a policy must not get lost that way.
+        let given = env::args_os().take_while(|argument| argument != "--").filter(is_policy).count();
+        if given > migrate.common.policies.len() {
+            let message = "--set is given before the command and after it; give all of them after it";
+            Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+        arguments
+    }
+}
+
+fn is_policy(argument: &OsString) -> bool {
+    argument == "--set" || argument.to_string_lossy().starts_with("--set=")
 }
 
 #[derive(Subcommand)]

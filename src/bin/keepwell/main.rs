@@ -15,13 +15,11 @@ mod template;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use self::arguments::{Arguments, Command};
 use self::output::Output;
 
 fn main() -> ExitCode {
-    let Command::Migrate(migrate) = Arguments::parse().command;
+    let Command::Migrate(migrate) = Arguments::read().command;
     let output = Output::new(&migrate.common);
     let code = act::act(&migrate, &output).unwrap_or_else(|error| {
         output.fail(&error);
