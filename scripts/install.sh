@@ -1,10 +1,12 @@
 #!/bin/sh
-# Installs the built library for C and C++ programs: headers, shared and static library, pkg-config file; and the command line.
+# Installs the built library for C and C++ programs: headers, shared and static library, pkg-config file; and the program `keepwell`, where it was
+# built (it is unless cargo was told --no-default-features).
 #
 #   PREFIX=/usr/local DESTDIR= scripts/install.sh
 #
 # PREFIX    where it will live (default /usr/local)      DESTDIR   put in front of it, for packagers
 # LIBDIR    default lib, below PREFIX                    INCLUDEDIR default include, below PREFIX
+# BINDIR    default bin, below PREFIX
 # KEEPWELL_LIBDIR  where the built library is (default target/release)
 # KEEPWELL_DEBUG=1 keeps the debug information
 #
@@ -16,9 +18,13 @@ prefix=${PREFIX:-/usr/local}
 case $prefix in /*) ;; *) prefix=$(pwd)/$prefix ;; esac
 libdir=${LIBDIR:-lib}
 includedir=${INCLUDEDIR:-include}
+bindir=${BINDIR:-bin}
 libdir=${libdir#"$prefix"/}
 includedir=${includedir#"$prefix"/}
-case $libdir$includedir in /*) echo "LIBDIR and INCLUDEDIR have to be below PREFIX ($prefix)" >&2; exit 2 ;; esac
+bindir=${bindir#"$prefix"/}
+for folder in "$libdir" "$includedir" "$bindir"; do
+    case $folder in /*) echo "LIBDIR, INCLUDEDIR and BINDIR have to be below PREFIX ($prefix)" >&2; exit 2 ;; esac
+done
 target=${DESTDIR:-}$prefix
 
 for file in libkeepwell.so libkeepwell.a; do
@@ -40,10 +46,10 @@ ln -sf "$soname" "$target/$libdir/libkeepwell.so"
 "$root/scripts/seal-static.sh" "$built/libkeepwell.a" "$target/$libdir/libkeepwell.a"
 
 if [ -x "$built/keepwell" ]; then
-    install -d "$target/bin"
-    install -m 755 "$built/keepwell" "$target/bin/.keepwell.new"
-    [ -n "${KEEPWELL_DEBUG:-}" ] || ${STRIP:-strip} --strip-debug "$target/bin/.keepwell.new"
-    mv -f "$target/bin/.keepwell.new" "$target/bin/keepwell"
+    install -d "$target/$bindir"
+    install -m 755 "$built/keepwell" "$target/$bindir/.keepwell.new"
+    [ -n "${KEEPWELL_DEBUG:-}" ] || ${STRIP:-strip} --strip-debug "$target/$bindir/.keepwell.new"
+    mv -f "$target/$bindir/.keepwell.new" "$target/$bindir/keepwell"
 fi
 
 # ${pcfiledir} is the folder of the .pc file: from there up to the prefix, one step for each folder of the way down.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs into a folder, moves the folder elsewhere, and builds and runs programs from the moved tree alone: C and C++,
-# shared and static, found by pkg-config; and beside another SQLite, of which each program part must keep its own.
+# shared and static, found by pkg-config; the program `keepwell`; and beside another SQLite, of which each program part must keep its own.
 # Ends with "N passed, N failed".
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -50,6 +50,11 @@ command_line_migrates() {
     "$tree/bin/keepwell" migrate up --database app.db && [ -e app.db ]
 }
 version_agrees() { [ "$(pkg-config --modversion keepwell)" = "$(./c_shared version)" ]; }
+program_is_of_this_version() { [ "$("$tree/bin/keepwell" --version)" = "keepwell $(pkg-config --modversion keepwell)" ]; }
+program_needs_no_library() { ! readelf -d "$tree/bin/keepwell" | grep -q 'NEEDED.*keepwell'; }
+program_migrates() {
+    mkdir migrations && echo 'CREATE TABLE t(a);' >migrations/1_t.up.sql && "$tree/bin/keepwell" migrate --database app.db up && [ -e app.db ]
+}
 needs_the_soname() { readelf -d c_shared | grep -q 'NEEDED.*libkeepwell\.so\.[0-9]'; }
 needs_no_library() { ! readelf -d c_static | grep -q 'NEEDED.*keepwell'; }
 
@@ -131,6 +136,9 @@ check "keepwell.pc names no folder" no_paths_left
 check "the links are relative" links_are_relative
 shared="$(pkg-config --cflags --libs keepwell) -Wl,-rpath,$tree/lib"
 static="$(pkg-config --cflags keepwell) $(pkg-config --static --libs keepwell | sed "s|-lkeepwell|-Wl,-Bstatic -lkeepwell -Wl,-Bdynamic|")"
+check "the program is of the package's version" program_is_of_this_version
+check "the program needs no shared library" program_needs_no_library
+check "the program migrates" program_migrates
 check "a C program builds, shared" cc -std=c11 -Wall -Wextra -Werror -o c_shared program.c $shared
 check "and runs" ./c_shared
 check "it needs the library by its SONAME" needs_the_soname

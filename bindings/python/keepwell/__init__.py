@@ -63,7 +63,7 @@ from ._migrations import (
     MigrationReport,
     Migrations,
     MigrationSource,
-    TableCount,
+    MigrationTable,
 )
 from ._parameters import Parameter, Parameters
 from ._portable import Result, Row
@@ -137,6 +137,7 @@ __all__ = [
     "MigrationProblem",
     "MigrationReport",
     "MigrationSource",
+    "MigrationTable",
     "Migrations",
     "MisuseError",
     "NoMemoryError",
@@ -158,7 +159,6 @@ __all__ = [
     "Statement",
     "Store",
     "Stream",
-    "TableCount",
     "Target",
     "TimeoutError",
     "TooBigError",

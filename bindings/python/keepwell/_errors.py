@@ -204,11 +204,11 @@ class CellTypeError(Error):
 
 
 class MigrationError(Error):
-    """A migration that cannot be applied as things are: its set, its history or its text; the message names files, versions and the cure."""
+    """A migration, a file of one, or a state of the database that a policy refuses; the message names the cure."""
 
 
 class SchemaNewerError(MigrationError):
-    """The database has migrations that this program does not know: it was migrated by a newer program."""
+    """The database has migrations that are newer than all that the program knows: an older program on a newer database."""
 
 
 class SecondSqliteWarning(RuntimeWarning):

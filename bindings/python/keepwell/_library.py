@@ -60,9 +60,7 @@ _CacheStats = _struct(
     **dict.fromkeys(["hits", "misses", *(f"bypass_{reason}" for reason in _BYPASSES), *_CACHE_COUNTS], _u64),
 )
 _Stats = _struct("kw_stats", **dict.fromkeys(_COUNTS, _u32), **dict.fromkeys(_TOTALS, _u64))
-
 _Migration = _struct("kw_migration", reserved=_u32, version=_i64, description=_text, up=_text, up_len=_size, down=_text, down_len=_size)
-_MigrateOptions = _struct("kw_migrate_options", flags=_u32, version=_i64, steps=_u64, progress=_pointer, context=_pointer, call=_pointer)
 _MigrateEvent = _struct(
     "kw_migrate_event",
     phase=_u32,
@@ -78,10 +76,29 @@ _MigrateEvent = _struct(
     sql=_pointer,
     sql_len=_size,
 )
+_MigrateOptions = _struct(
+    "kw_migrate_options",
+    flags=_u32,
+    version=_i64,
+    steps=_u64,
+    progress=_pointer,
+    context=_pointer,
+    call=ctypes.POINTER(_Options),
+)
+
+
+class _RebuildColumn(ctypes.Structure):
+    """The one struct that does not begin with its size: it comes in arrays."""
+
+    _fields_ = [("name", _text), ("expression", _text)]
+
+
+_STRUCTS["kw_rebuild_column"] = _RebuildColumn
 
 _out, _err, _options, _result = map(ctypes.POINTER, (_u64, _Error, _Options, _Result))
 
-_ENDS = "kw_migrations_free kw_report_free kw_config_free kw_statement_close kw_rows_close kw_conn_release kw_target_free kw_cancel_trigger kw_cancel_reset kw_cancel_free"
+_ENDS = "kw_config_free kw_statement_close kw_rows_close kw_conn_release kw_target_free kw_cancel_trigger kw_cancel_reset kw_cancel_free "
+_ENDS += "kw_migrations_free kw_report_free"
 #: Every C function that is called here, with its arguments. All of them return a status.
 _FUNCTIONS: Dict[str, List[Any]] = {
     **dict.fromkeys("kw_config_new kw_instance kw_cancel_new".split(), [_out, _err]),
@@ -112,9 +129,12 @@ _FUNCTIONS: Dict[str, List[Any]] = {
     "kw_migrations_set": [_u64, _text, _size, _text, _size, _err],
     "kw_migrations_count": [_u64, ctypes.POINTER(_size), _err],
     "kw_migrate": [_u64, _i32, ctypes.POINTER(_MigrateOptions), _out, _err],
-    "kw_report_json": [_u64, _pointer, _size, ctypes.POINTER(_size), _err],
     "kw_schema_dump": [_u64, _options, _pointer, _size, ctypes.POINTER(_size), _err],
-    "kw_rebuild_table": [_u64, _text, _size, _text, _size, _pointer, _size, _options, _out, _err],
+    "kw_rebuild_table": [
+        *(_u64, _text, _size, _text, _size),
+        *(ctypes.POINTER(_RebuildColumn), _size, _options, _out, _err),
+    ],
+    "kw_report_json": [_u64, _pointer, _size, ctypes.POINTER(_size), _err],
     "kw_python_settings": [_u64, _pointer],
 }
 
@@ -225,6 +245,7 @@ Handle: Any = _u64
 def _new_error() -> Any:
     return _Error(struct_size=ctypes.sizeof(_Error))
 
+
 def _new_options(timeout_us: int, flags: int, cancel: int) -> Any:
     ticks = threading.get_ident() == _main_thread and not _ticks.gi_running
     return _Options(
@@ -251,6 +272,17 @@ def _handle(make: Any) -> int:
     handle, error = _u64(), _new_error()
     _done(make(handle, error), error)
     return handle.value
+
+
+def _copied(room: int, copy: Callable[..., int]) -> str:
+    """A text that the library copies out: into a larger buffer when it is longer than ``room``."""
+    length, error = _size(), _new_error()
+    while True:
+        buffer = ctypes.create_string_buffer(room)
+        _done(copy(buffer, room, length, error), error)
+        if length.value < room:
+            return buffer.raw[: length.value].decode("utf-8", "replace")
+        room = length.value + 1
 
 
 def _utf8(text: str) -> bytes:
@@ -297,14 +329,8 @@ def close_store(store: int, drain_us: int) -> None:
 
 def store_config(store: int, key: str) -> str:
     """The text of one key of the configuration of a store."""
-    name, length, error = _utf8(key), _size(), _new_error()
-    room = 256
-    while True:
-        buffer = ctypes.create_string_buffer(room)
-        _done(_library.kw_store_config(store, name, len(name), buffer, room, length, error), error)
-        if length.value < room:
-            return buffer.raw[: length.value].decode("utf-8", "replace")
-        room = length.value + 1
+    name = _utf8(key)
+    return _copied(256, lambda *place: int(_library.kw_store_config(store, name, len(name), *place)))
 
 
 def stats(store: int) -> Dict[str, int]:
@@ -419,46 +445,84 @@ def derive(target: int, timeout_us: int, flags: int, cancel: int, cache: int, ca
     return derived.value
 
 
-def new_migrations(store: int) -> int:
-    """An empty set of migrations."""
-    return _handle(lambda out, error: _library.kw_migrations_new(store, out, error))
+def new_cancel() -> int:
+    """A cancel token."""
+    return _handle(_library.kw_cancel_new)
+
+
+# --- migrations ---
+
+
+def new_migrations(store: int, owner: Any) -> None:
+    """Makes an empty set of migrations."""
+    error = _new_error()
+    _done(_library.kw_migrations_new(store, owner, error), error)
 
 
 def add_migration(migrations: int, version: int, description: str, up: str, down: Optional[str]) -> None:
-    """Adds a migration of the program's own."""
-    error, first, second = _new_error(), _utf8(up), None if down is None else _utf8(down)
-    one = _Migration(ctypes.sizeof(_Migration), 0, version, _utf8(description), first, len(first), second, len(second or b""))
-    _done(_library.kw_migrations_add(migrations, one, error), error)
+    """Adds a migration of the program's own; ``description`` has no NUL."""
+    texts = (_utf8(description), _utf8(up), None if down is None else _utf8(down))
+    raw = _Migration(ctypes.sizeof(_Migration), 0, version, texts[0], texts[1], len(texts[1]), texts[2], len(texts[2] or b""))
+    error = _new_error()
+    _done(_library.kw_migrations_add(migrations, raw, error), error)
 
 
-def add_file(migrations: int, name: str, content: bytes) -> None:
-    """Adds a file in memory."""
-    error, path = _new_error(), _utf8(name)
-    _done(_library.kw_migrations_add_file(migrations, path, len(path), content, len(content), error), error)
+def add_migration_file(migrations: int, name: str, content: bytes) -> None:
+    """Adds a file that the program has in memory."""
+    text, error = _utf8(name), _new_error()
+    _done(_library.kw_migrations_add_file(migrations, text, len(text), content, len(content), error), error)
 
 
-def add_folder(migrations: int, path: str) -> None:
-    """Names the folder."""
-    error, text = _new_error(), _utf8(path)
+def add_migration_folder(migrations: int, path: str) -> None:
+    """Takes the migrations of a folder."""
+    text, error = _utf8(path), _new_error()
     _done(_library.kw_migrations_add_folder(migrations, text, len(text), error), error)
 
 
 def set_migrations(migrations: int, key: str, value: str) -> None:
-    """Sets the format or a policy."""
-    error, name, text = _new_error(), _utf8(key), _utf8(value)
-    _done(_library.kw_migrations_set(migrations, name, len(name), text, len(text), error), error)
+    """Sets a policy, or the format."""
+    a, b, error = _utf8(key), _utf8(value), _new_error()
+    _done(_library.kw_migrations_set(migrations, a, len(a), b, len(b), error), error)
 
 
 def count_migrations(migrations: int) -> int:
-    """How many there are; reads the folder."""
+    """Reads the migrations; how many there are."""
     count, error = _size(), _new_error()
     _done(_library.kw_migrations_count(migrations, count, error), error)
     return count.value
 
 
-_PHASES = {1: "begin", 2: "statement", 3: "done"}
-_DIRECTIONS = {1: "up", 2: "down", 3: "baseline", 4: "adopt"}
-_progress = ctypes.CFUNCTYPE(_i32, ctypes.POINTER(_MigrateEvent), _pointer)
+#: What a progress function is told: phase, direction, six numbers as in ``kw_migrate_event``, and its texts.
+Event = Tuple[int, int, Tuple[int, ...], Tuple[str, str, str]]
+
+
+def _event(raw: Any) -> Event:
+    texts = [ctypes.string_at(getattr(raw, name) or b"", getattr(raw, f"{name}_len")) for name in ("description", "file", "sql")]
+    description, file, sql = [text.decode("utf-8", "replace") for text in texts]
+    numbers = (raw.version, raw.index, raw.total, raw.statement, raw.offset, raw.length, raw.rows_changed)
+    return raw.phase, raw.direction, numbers, (description, file, sql)
+
+
+def _listen(hear: Callable[[Event], bool], raised: List[BaseException], levels: int) -> Generator[int, Any, None]:
+    """Takes pointers to events and gives 1 to end the run. A generator for the reason that :func:`_tick_forever` is one: a signal handler
+    may raise as soon as Python runs, and ctypes loses what leaves its callback.
+    """
+    stop = False
+    while True:
+        try:
+            if levels:
+                yield from _listen(hear, raised, levels - 1)
+            while True:
+                event = yield 1 if stop or raised else 0
+                stop = not hear(_event(event.contents))
+        except GeneratorExit:
+            return
+        except BaseException as error:  # of the progress function, or of a signal handler; raised again when the call returns
+            raised.append(error)
+
+
+#: The event alone: that a context follows need not concern a C function that leaves its arguments to the caller.
+_Progress = ctypes.CFUNCTYPE(_i32, ctypes.POINTER(_MigrateEvent))
 
 
 def migrate(
@@ -466,83 +530,55 @@ def migrate(
     operation: int,
     version: Optional[int],
     steps: Optional[int],
-    listen: Optional[Callable[[Tuple[Any, ...]], bool]],
+    hear: Optional[Callable[[Event], bool]],
     timeout_us: int,
     cancel: int,
 ) -> str:
-    """Does an operation; its report as JSON. ``listen`` is given the fields of each event and says whether to go on."""
-    raised: List[BaseException] = []
-
-    def hear(event: Any, _: Any) -> int:
-        try:
-            at = event.contents
-            texts = (ctypes.string_at(text, length).decode("utf-8", "replace") for text, length in _texts(at))
-            description, file, sql = texts
-            fields = (_PHASES[at.phase], at.version, description, file, _DIRECTIONS[at.direction], at.index, at.total)
-            return 0 if listen is None or listen((*fields, at.statement, at.offset, at.length, at.rows_changed, sql)) else 1
-        except BaseException as error:  # raised again when the call returns
-            raised.append(error)
-            return 1
-
-    callback = _progress(hear)
-    call = _new_options(timeout_us, 0, cancel)
-    options = _MigrateOptions(struct_size=ctypes.sizeof(_MigrateOptions), call=ctypes.cast(ctypes.pointer(call), _pointer))
-    if listen is not None:
-        options.progress = ctypes.cast(callback, _pointer)
+    """Does an operation; its report as JSON. ``hear`` is told what happens and says whether to go on."""
+    options = _MigrateOptions(struct_size=ctypes.sizeof(_MigrateOptions), call=ctypes.pointer(_new_options(timeout_us, 0, cancel)))
     if version is not None:
-        options.version, options.flags = version, options.flags | 1
+        options.flags, options.version = options.flags | 1, version
     if steps is not None:
-        options.steps, options.flags = steps, options.flags | 2
+        options.flags, options.steps = options.flags | 2, steps
+    raised: List[BaseException] = []
+    if hear:
+        listener: Any = _listen(hear, raised, _LEVELS)
+        next(listener)
+        callback = _Progress(listener.send)
+        options.progress = ctypes.cast(callback, _pointer)
+
+    def run(report: Any, error: Any) -> int:
+        status = int(_library.kw_migrate(migrations, operation, options, report, error))
+        if raised:
+            raise raised[0]
+        return status
+
+    return _report(run)
+
+
+def rebuild_table(store: int, table: str, definition: str, columns: List[Tuple[str, str]], timeout_us: int, cancel: int) -> str:
+    """Makes a table anew; the report as JSON. The texts in ``columns`` have no NUL."""
+    name, sql, options = _utf8(table), _utf8(definition), _new_options(timeout_us, 0, cancel)
+    raw = (_RebuildColumn * len(columns))(*[_RebuildColumn(_utf8(column), _utf8(expression)) for column, expression in columns])
+    texts = (name, len(name), sql, len(sql), raw, len(columns))
+    return _report(lambda report, error: int(_library.kw_rebuild_table(store, *texts, options, report, error)))
+
+
+def _report(make: Callable[[Any, Any], int]) -> str:
+    """The JSON form of the report that ``make`` gives; the report itself is freed."""
     report, error = _u64(), _new_error()
-    status = _library.kw_migrate(migrations, operation, options, report, error)
-    if raised and status:
-        raise raised[0]
-    return _report(report, status, error)
-
-
-def _texts(event: Any) -> Tuple[Tuple[Any, int], ...]:
-    return (event.description, event.description_len), (event.file, event.file_len), (event.sql, event.sql_len)
-
-
-def _report(report: Any, status: int, error: Any) -> str:
-    """The JSON of a report, which is freed."""
     try:
-        _done(status, error)
-        return _copied(lambda *to: int(_library.kw_report_json(report, *to)))
+        _done(make(report, error), error)
+        return _copied(1 << 14, lambda *place: int(_library.kw_report_json(report, *place)))
     finally:
         if report.value:
             _library.kw_report_free(report)
 
 
-def _copied(copy: Callable[..., int]) -> str:
-    """A text of unknown length: ``copy(buffer, size, length, error)`` copies what fits and says how long all of it is."""
-    length, error, room = _size(), _new_error(), 4096
-    while True:
-        buffer = ctypes.create_string_buffer(room)
-        _done(copy(buffer, room, length, error), error)
-        if length.value < room:
-            return buffer.raw[: length.value].decode("utf-8", "replace")
-        room = length.value + 1
-
-
 def schema_dump(store: int, timeout_us: int, cancel: int) -> str:
     """The schema as SQL."""
-    return _copied(lambda *to: int(_library.kw_schema_dump(store, _new_options(timeout_us, 0, cancel), *to)))
-
-
-def rebuild_table(store: int, table: str, definition: str, columns: Dict[str, str], timeout_us: int, cancel: int) -> str:
-    """Makes a table anew; the report as JSON."""
-    name, text = _utf8(table), _utf8(definition)
-    pairs = [text for column in columns.items() for text in column]
-    array = (_text * max(1, len(pairs)))(*map(_utf8, pairs))
-    report, error, options = _u64(), _new_error(), _new_options(timeout_us, 0, cancel)
-    status = _library.kw_rebuild_table(store, name, len(name), text, len(text), array, len(columns), options, report, error)
-    return _report(report, status, error)
-
-
-def new_cancel() -> int:
-    """A cancel token."""
-    return _handle(_library.kw_cancel_new)
+    options = _new_options(timeout_us, 0, cancel)
+    return _copied(1 << 14, lambda *place: int(_library.kw_schema_dump(store, options, *place)))
 
 
 _End = Callable[[int], int]
@@ -551,10 +587,10 @@ release: _End = _library.kw_conn_release
 free_target: _End = _library.kw_target_free
 close_statement: _End = _library.kw_statement_close
 close_rows: _End = _library.kw_rows_close
+free_migrations: _End = _library.kw_migrations_free
 trigger: _End = _library.kw_cancel_trigger
 reset: _End = _library.kw_cancel_reset
 free_cancel: _End = _library.kw_cancel_free
-free_migrations: _End = _library.kw_migrations_free
 
 # --- the two roads ---
 

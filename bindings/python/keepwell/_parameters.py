@@ -121,9 +121,6 @@ def bad_argument(name: str, value: Any) -> NoReturn:
         "timeout": "None or a number of seconds, 0 or more (math.inf: no limit)",
         "cache": "None, True, False, 'refresh', or a number of seconds that is more than 0 and finite",
         "cancel": "None or a CancelToken that is not closed",
-        "version": "a whole number, 0 or more",
-        "steps": "None or a whole number, 0 or more",
-        "source": "a folder, a sequence of Migration, or a mapping of file names to texts",
     }[name]
     if name == "sql" and isinstance(value, str):
         raise own_error(EncodingError, 25, f"sql: the str has lone surrogates and so no UTF-8 form ({_shortened(value)})", "22021")

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Named
 from . import _library
 from ._errors import Error, ForkedError, MisuseError, SecondSqliteWarning
 from ._handles import CancelToken, Statement
-from ._migrations import MigrationReport, Migrations, MigrationSource
+from ._migrations import MigrationReport, Migrations, MigrationSource, Policy, rebuild_table
 from ._parameters import Parameters, bad_argument, bad_keys
 from ._portable import CacheUse, Result, Row, cache_numbers, microseconds, token_handle
 from ._road import Target as _RoadTarget, tidy
@@ -274,25 +274,24 @@ class Store(Target):
             if text.startswith("options.second_sqlite:"):
                 warnings.warn(text, SecondSqliteWarning, stacklevel=level)
 
-    def config(self, key: str) -> str:
-        """The value of one key (``"pool.wait_timeout"``) that the store was opened with, defaults included, as text in the key's unit."""
-        return _library.store_config(self._handle, key)
+    def migrations(self, source: MigrationSource, *, format: Optional[str] = None, **policies: Policy) -> Migrations:  # noqa: A002
+        """Migrations for this store, from a folder of SQL files, from such files in memory, or from the program.
 
-    def migrations(self, source: MigrationSource, *, format: Optional[str] = None, **policies: Any) -> Migrations:
-        """A set of migrations for this store.
+        ``source`` is the folder's path, a folder of :mod:`importlib.resources`, a mapping of file names to their texts, or an iterable of
+        :class:`Migration`. It is read now, once; errors in it show here. ``format`` is the layout of the files where it does not show:
+        ``"keepwell"`` (``1_name.up.sql``, ``1_name.down.sql``), ``"golang-migrate"``, ``"goose"``, ``"dbmate"``, ``"sqlx"``,
+        ``"refinery"``, ``"flyway"``, ``"diesel"``, ``"rusqlite_migration"``.
 
-        ``source``: a folder, a sequence of :class:`Migration`, or files in memory as a mapping of their paths below the folder to their
-        contents. A folder is read now; its layout (``"keepwell"``, ``"golang-migrate"``, ``"goose"``, ``"dbmate"``, ``"sqlx"``,
-        ``"refinery"``, ``"flyway"``, ``"diesel"``, ``"rusqlite_migration"``) shows, or ``format`` names it.
-
-        ``policies``: ``out_of_order`` (``"refuse"``, ``"accept"``, ``"skip"``), ``changed``, ``missing``, ``newer``, ``gaps`` (``"refuse"``,
-        ``"accept"``), ``interrupted`` (``"refuse"``, ``"resume"``, ``"restart"``), ``transactions`` (``"each"``, ``"all"``, ``"none"``),
-        ``lock_timeout`` (seconds; ``None``: as long as it takes), ``snapshot`` (a path), ``ignore`` (file names), ``who``, ``program``.
+        ``policies`` decide what may be a mistake: ``out_of_order`` (``"refuse"``, ``"accept"``, ``"skip"``), ``changed``, ``missing``,
+        ``newer`` (``"refuse"``, ``"accept"``), ``gaps`` (``"accept"``, ``"refuse"``), ``interrupted`` (``"refuse"``, ``"resume"``,
+        ``"restart"``), ``transactions`` (``"each"``, ``"all"``, ``"none"``); further ``lock_timeout`` (seconds to wait for other
+        processes; ``math.inf``: no limit), ``snapshot`` (where a copy of the database is written before the first pending migration),
+        ``ignore`` (names of files that are none), ``who`` and ``program`` for the history. ``None`` is the default of each.
         """
         return Migrations(self, source, format, policies)
 
     def schema_dump(self, *, timeout: Optional[float] = None, cancel: Optional[CancelToken] = None) -> str:
-        """The schema as SQL that makes it anew, without the history of migrations; the same schema gives the same text."""
+        """The schema as SQL that makes it anew, without the history of migrations. The same schema gives the same text."""
         return _library.schema_dump(self._handle, microseconds(timeout), token_handle(cancel))
 
     def rebuild_table(
@@ -304,15 +303,18 @@ class Store(Target):
         timeout: Optional[float] = None,
         cancel: Optional[CancelToken] = None,
     ) -> MigrationReport:
-        """Makes a table anew with another ``definition``, one ``CREATE TABLE`` statement for the same name, in SQLite's twelve steps.
+        """Makes a table anew with another definition, a ``CREATE TABLE`` for the same name, in one transaction: for the changes that
+        ``ALTER TABLE`` does not know.
 
-        Rows with their rowids, indexes, triggers, views, references of other tables and the AUTOINCREMENT mark are kept. ``columns``: names
-        with the SQL expressions over the old table that fill them; others are filled from the old ones of the same name. The report's
-        ``tables`` has the rows before and after. See https://sqlite.org/lang_altertable.html#otheralter
+        Rows with their rowids, indexes, triggers, views, and the references of other tables are kept. Columns are filled from the old
+        ones of the same name; ``columns`` has SQL expressions over the old table for those that are not. The report's table has the
+        rows before and after.
         """
-        return MigrationReport(
-            _library.rebuild_table(self._handle, table, definition, dict(columns or {}), microseconds(timeout), token_handle(cancel))
-        )
+        return rebuild_table(self._handle, table, definition, columns, microseconds(timeout), token_handle(cancel))
+
+    def config(self, key: str) -> str:
+        """The value of one key (``"pool.wait_timeout"``) that the store was opened with, defaults included, as text in the key's unit."""
+        return _library.store_config(self._handle, key)
 
     def stats(self) -> Dict[str, int]:
         """The state of the pool in numbers."""

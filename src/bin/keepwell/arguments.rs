@@ -1,150 +1,201 @@
-//! The arguments of the command line.
+//! The arguments, as clap reads them.
 
+use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use keepwell::migrate::{policy, Format};
 
+use super::exit;
+
+/// keepwell: an embedded data layer over SQLite.
 #[derive(Parser)]
-#[command(name = "keepwell", version, about = "keepwell: one embedded data layer", disable_help_subcommand = true)]
+#[command(name = "keepwell", version, arg_required_else_help = true, after_help = exit::HELP)]
 pub struct Arguments {
-    #[command(subcommand)]
-    pub command: Top,
-}
-
-#[derive(Subcommand)]
-pub enum Top {
-    /// Migrations of a database: apply, undo, look, rehearse, take over
-    Migrate(Migrate),
-}
-
-const CODES: &str = "Exit codes:
-  0  done, or nothing to do          4  verify or rehearse found problems
-  1  an error                        5  refused by a policy or the history (KW_MIGRATION)
-  2  wrong usage                     6  the database is newer than the migrations (KW_SCHEMA_NEWER)
-  3  something is pending (--check)  7  a timeout, a lock, or Ctrl-C";
-
-#[derive(Args)]
-#[command(after_help = CODES)]
-pub struct Migrate {
-    #[command(flatten)]
-    pub common: Common,
     #[command(subcommand)]
     pub command: Command,
 }
 
-#[derive(Args)]
-pub struct Common {
-    /// The folder of the migrations
-    #[arg(long, global = true, default_value = "migrations")]
-    pub dir: PathBuf,
-    /// Its layout, where it does not show: keepwell, golang-migrate, goose, dbmate, sqlx, refinery, flyway, diesel, rusqlite_migration
-    #[arg(long, global = true)]
-    pub format: Option<String>,
-    /// The database: a path, or a file: URI
-    #[arg(long, global = true, env = "KEEPWELL_DATABASE")]
-    pub database: Option<String>,
-    /// keepwell's YAML configuration, which names the database
-    #[arg(long, global = true, env = "KEEPWELL_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// A policy: out_of_order, changed, missing, newer, gaps, interrupted, transactions, lock_timeout, snapshot, ignore, who, program
-    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Ends what runs, and undoes the migration that it is in, after this time (30s, 5m)
-    #[arg(long, global = true)]
-    pub timeout: Option<String>,
-    /// The report as JSON on the standard output
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Only errors
-    #[arg(long, short, global = true)]
-    pub quiet: bool,
-    /// Each statement too
-    #[arg(long, short, global = true)]
-    pub verbose: bool,
+impl Arguments {
+    /// Reads the program's arguments. Ends it with code 2 and the usage where they are wrong.
+    pub fn read() -> Arguments {
+        let arguments = Arguments::parse();
+        let Command::Migrate(migrate) = &arguments.command;
+        // clap keeps the innermost command's values alone; a policy must not get lost that way.
+        let given = env::args_os().take_while(|argument| argument != "--").filter(is_policy).count();
+        if given > migrate.common.policies.len() {
+            let message = "--set is given before the command and after it; give all of them after it";
+            Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+        arguments
+    }
 }
 
-/// How far to go.
-#[derive(Args, Clone, Copy)]
-pub struct Reach {
-    /// Up to this version
-    #[arg(long)]
-    pub to: Option<i64>,
-    /// No more than so many
-    #[arg(long)]
-    pub steps: Option<usize>,
+fn is_policy(argument: &OsString) -> bool {
+    argument == "--set" || argument.to_string_lossy().starts_with("--set=")
 }
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Apply what is pending
+    /// Numbered changes of a schema, each applied once.
+    Migrate(Migrate),
+}
+
+#[derive(Args)]
+#[command(after_help = exit::HELP)]
+pub struct Migrate {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What every command takes.
+#[derive(Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Common {
+    /// The folder of the migrations
+    #[arg(long, global = true, value_name = "DIR", default_value = "migrations")]
+    pub dir: PathBuf,
+    /// The folder's layout, where it does not show
+    #[arg(long, global = true, value_name = "NAME", value_parser = format, long_help = formats())]
+    pub format: Option<Format>,
+    /// The database: a path, a `file:` URI or `:memory:` [env: KEEPWELL_DATABASE]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub database: Option<String>,
+    /// keepwell's YAML configuration; --database names another file than it does [env: KEEPWELL_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How a doubtful case is decided, such as out_of_order=accept; may be given several times
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = pair, long_help = policies())]
+    pub policies: Vec<(String, String)>,
+    /// How long it may take, such as 30s; else as long as it takes
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Write the report as one JSON object, errors too, and nothing else, to standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors and problems
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say each statement
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// How far up.
+#[derive(Args)]
+pub struct Reach {
+    /// No further than this version
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i64).range(0..))]
+    pub to: Option<i64>,
+    /// No more than so many migrations
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+}
+
+#[derive(Args)]
+pub struct Version {
+    #[arg(value_parser = clap::value_parser!(i64).range(0..))]
+    pub version: i64,
+}
+
+#[derive(Subcommand)]
+pub enum Action {
+    /// Apply what is pending; makes the database where there is none
     Up(Reach),
-    /// Undo the newest one, or down to a version
+    /// Undo the newest migration, or more
     Down {
-        /// Undo what is above this version
-        #[arg(long, conflicts_with = "all")]
-        to: Option<i64>,
-        /// So many
-        #[arg(long, conflicts_with = "all")]
-        steps: Option<usize>,
-        /// Undo everything
-        #[arg(long)]
+        #[command(flatten)]
+        reach: Reach,
+        /// Undo all
+        #[arg(long, conflicts_with_all = ["to", "steps"])]
         all: bool,
     },
-    /// Apply or undo until this version is the newest one
-    To { version: i64 },
-    /// Undo the newest one and apply it again
+    /// Apply or undo until VERSION is the newest one applied
+    To(Version),
+    /// Undo the newest migration and apply it again
     Redo,
-    /// How each migration stands
+    /// Say where every migration stands
     Status {
         /// Exit with 3 when something is pending
         #[arg(long)]
         check: bool,
     },
-    /// What `up` would do
+    /// Say what `up` would do; nothing is written
     Plan {
         #[command(flatten)]
         reach: Reach,
-        /// Exit with 3 when something is pending
+        /// Exit with 3 when there is something to do
         #[arg(long)]
         check: bool,
     },
-    /// Do what `up` would do in one transaction, and roll it back
+    /// Do what `up` would do in one transaction and roll it back
     DryRun(Reach),
-    /// Up, down and up again on a copy of the database
+    /// Do it, undo it and do it again on a copy of the database; exit with 4 when something differs
     Rehearse(Reach),
-    /// Take everything up to a version for applied
-    Baseline { version: i64 },
-    /// Take one version for applied
-    Mark { version: i64 },
-    /// Take over the history of another tool
+    /// Take everything up to VERSION for applied, without running it
+    Baseline(Version),
+    /// Take this one VERSION for applied, without running it
+    Mark(Version),
+    /// Take over another tool's history, with its checksums verified
     Adopt,
-    /// Checksums, order, changes of the schema by other means, foreign keys
+    /// Compare history, files, schema and foreign keys; exit with 4 when something is wrong
     Verify,
     /// Write the files of a new migration
     New {
-        /// What it does, such as add_people
+        /// Letters, digits, `_` and `-`; blanks become `_`
         name: String,
-        /// The number after the newest one, whatever the folder's habit is
+        /// Number it with the next number
         #[arg(long, conflicts_with = "timestamp")]
         sequential: bool,
-        /// The time (UTC), whatever the folder's habit is
+        /// Number it with the time, UTC
         #[arg(long)]
         timestamp: bool,
     },
-    /// The schema as SQL
+    /// Write the schema as SQL that makes it anew
     Dump {
-        /// Write it there
-        #[arg(long, short)]
+        /// Write it to this file
+        #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Make a table anew with another definition, in SQLite's twelve steps
+    /// Make a table anew with another definition; rows, indexes, triggers, views and references are kept
     Rebuild {
         table: String,
-        /// A file with the CREATE TABLE statement; - is the standard input
-        #[arg(long)]
+        /// A file with one CREATE TABLE statement for the same name; `-`: standard input
+        #[arg(long, value_name = "FILE")]
         definition: PathBuf,
-        /// What fills a column: an SQL expression over the old table
-        #[arg(long = "column", value_name = "NAME=EXPRESSION")]
-        columns: Vec<String>,
+        /// A column and the expression over the old table that fills it; may be given several times
+        #[arg(long = "column", value_name = "NAME=EXPRESSION", value_parser = pair)]
+        columns: Vec<(String, String)>,
     },
+}
+
+fn format(name: &str) -> Result<Format, String> {
+    Format::from_name(name).ok_or_else(|| format!("there is no such layout; there are {}", names()))
+}
+
+fn names() -> String {
+    Format::ALL.map(|(_, name)| name).join(", ")
+}
+
+fn formats() -> String {
+    format!("The folder's layout, where it does not show: {}", names())
+}
+
+fn policies() -> String {
+    let keys = policy::KEYS.map(|(name, takes)| format!("\n  {name}: {takes}"));
+    format!("How a doubtful case is decided; may be given several times:{}", keys.concat())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("a name, `=` and a value are wanted")?;
+    Ok((key.trim().to_string(), value.to_string()))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    keepwell::config::duration(text).ok_or_else(|| "a time is wanted, such as 250ms, 30s, 2m or 1h".to_string())
 }

@@ -1,86 +1,95 @@
-//! The files of a new migration, named by the folder's own habit.
+//! A new migration: its number by the folder's habit, and its files, which never take the place of others.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwell::migrate::{Format, Source};
 use keepwell::{Error, Kind, Result};
 
-/// How the number is chosen.
+use super::{calendar, template};
+
+/// Digits of the first number in an empty folder.
+const WIDTH: usize = 4;
+
+/// How a migration is numbered.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Number {
+pub enum Numbering {
+    /// As the newest one in the folder is; in an empty one as the layout's own tool does.
     Habit,
     Sequential,
     Timestamp,
 }
 
-/// Writes them; their paths.
-pub fn write(folder: &Path, format: Option<Format>, name: &str, number: Number) -> Result<Vec<PathBuf>> {
-    let name = clean(name)?;
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
-    let source = Source::folder(folder, format, &[])?;
-    let version = version(&source, number);
-    let files = match source.format.or(format).unwrap_or(Format::Keepwell) {
-        Format::Keepwell | Format::GolangMigrate => {
-            vec![(format!("{version}_{name}.up.sql"), ""), (format!("{version}_{name}.down.sql"), "")]
+impl Numbering {
+    /// What two switches ask for, of which one at most is on.
+    pub fn of(sequential: bool, timestamp: bool) -> Numbering {
+        match (sequential, timestamp) {
+            (true, _) => Numbering::Sequential,
+            (_, true) => Numbering::Timestamp,
+            _ => Numbering::Habit,
         }
-        Format::Goose => vec![(format!("{version}_{name}.sql"), "-- +goose Up\n\n-- +goose Down\n")],
-        Format::Dbmate => vec![(format!("{version}_{name}.sql"), "-- migrate:up\n\n-- migrate:down\n")],
-        other => {
-            let message = format!(
-                "new: make a migration of a {} folder with that tool; keepwell writes its own files, goose's and dbmate's",
-                other.name()
-            );
-            return Err(Error::new(Kind::Unsupported, message));
-        }
-    };
-    files.into_iter().map(|(file, text)| create(folder.join(file), text)).collect()
-}
-
-fn create(path: PathBuf, text: &str) -> Result<PathBuf> {
-    let file = OpenOptions::new().write(true).create_new(true).open(&path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| failed(&path, &error))?;
-    Ok(path)
-}
-
-fn failed(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Kind::Io, format!("new: {}: {error}", path.display()))
-}
-
-fn clean(name: &str) -> Result<String> {
-    let name: String = name.trim().chars().map(|c| if c.is_whitespace() || c == '-' { '_' } else { c }).collect();
-    if name.is_empty() || name.chars().any(|c| !(c.is_alphanumeric() || c == '_')) {
-        return Err(Error::new(Kind::Config, format!("new: {name:?} is no name for a file; letters, digits and _ are")));
     }
-    Ok(name)
 }
 
-/// The next number as the folder writes them: as wide as the newest, or the time where that is one.
-fn version(source: &Source, number: Number) -> String {
+/// Writes the files and gives their paths. Makes the folder where there is none.
+///
+/// # Errors
+/// [`Kind::Config`] for a name that cannot be one, [`Kind::Unsupported`] for a layout that is not written here, [`Kind::Io`], and those of
+/// [`Source::folder`].
+pub fn write(folder: &Path, format: Option<Format>, ignore: &[String], name: &str, numbering: Numbering) -> Result<Vec<PathBuf>> {
+    let name = cleaned(name)?;
+    fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    let source = Source::folder(folder, format, ignore)?;
+    let format = format.or(source.format).unwrap_or(Format::Keepwell);
+    let files = template::files(format, &format!("{}_{name}", number(&source, format, numbering)?))?;
+    let paths: Vec<PathBuf> = files.iter().map(|(file, _)| folder.join(file)).collect();
+    for (at, (path, (_, text))) in paths.iter().zip(&files).enumerate() {
+        if let Err(error) = create(path, text) {
+            paths[..at].iter().for_each(|made| drop(fs::remove_file(made)));
+            return Err(failed(path, error));
+        }
+    }
+    Ok(paths)
+}
+
+fn create(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
+fn failed(path: &Path, error: io::Error) -> Error {
+    Error::new(Kind::Io, format!("new: {}: {error}", path.display())).with_source(error)
+}
+
+/// The digits of the new version.
+fn number(source: &Source, format: Format, numbering: Numbering) -> Result<String> {
     let newest = source.migrations.last();
-    let is_time = newest.is_some_and(|m| m.version >= 10_000_000_000_000);
-    if number == Number::Timestamp || (number == Number::Habit && is_time) {
-        return now();
-    }
-    let digits = newest.map_or(4, |m| m.up.file.chars().take_while(char::is_ascii_digit).count());
-    let next = newest.map_or(1, |m| m.version + 1);
-    format!("{next:0digits$}")
+    let width = newest.map(|newest| digits(&newest.up.file));
+    let by_time = match numbering {
+        Numbering::Habit => width.map_or(matches!(format, Format::Goose | Format::Dbmate), |width| width == calendar::DIGITS),
+        numbering => numbering == Numbering::Timestamp,
+    };
+    let next = match newest.map(|newest| newest.version.checked_add(1)) {
+        None => 1,
+        Some(Some(next)) => next,
+        Some(None) => return Err(Error::new(Kind::Migration, "new: the newest version is the greatest there can be; rename its files")),
+    };
+    let next = if by_time { next.max(calendar::now()) } else { next };
+    let width = width.unwrap_or(WIDTH);
+    Ok(format!("{next:0width$}"))
 }
 
-/// UTC, as `20260131120000`. <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
-fn now() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (days, rest) = ((seconds / 86_400) as i64, seconds % 86_400);
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}{:02}{:02}{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+/// How many digits a file's name begins with.
+fn digits(file: &str) -> usize {
+    file.chars().take_while(char::is_ascii_digit).count()
+}
+
+/// The name as a part of a file's name.
+fn cleaned(name: &str) -> Result<String> {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let cleaned = words.join("_");
+    if cleaned.is_empty() || !cleaned.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-') {
+        return Err(Error::new(Kind::Config, format!("new: {name:?} cannot be a name; take letters, digits, `_` and `-`")));
+    }
+    Ok(cleaned)
 }

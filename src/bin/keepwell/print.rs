@@ -1,83 +1,90 @@
-//! What people read: tables, lines, problems.
+//! A report as people read it.
 
-use std::io::{self, Write};
+use std::time::Duration;
 
-use keepwell::migrate::report::{Direction, Line, State};
+use keepwell::migrate::report::{Direction, Line, State, TableCount};
 use keepwell::migrate::Report;
 
-/// Writes to the standard output; a reader that has gone away is no error.
-pub fn out(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// A report of something that was done.
-pub fn done(report: &Report) -> String {
-    let mut text = String::new();
-    for line in &report.migrations {
-        text.push_str(&format!("{}\n", one(line)));
-    }
-    for table in &report.tables {
-        let rows = |rows: Option<i64>| rows.map_or("-".to_string(), |rows| rows.to_string());
-        text.push_str(&format!("table {}: {} rows before, {} after\n", table.table, rows(table.before), rows(table.after)));
-    }
-    if let Some(table) = &report.adopted_from {
-        text.push_str(&format!("adopted from {table}\n"));
-    }
-    if let Some(path) = &report.snapshot {
-        text.push_str(&format!("the database as it was: {path}\n"));
-    }
-    text + &problems(report) + &summary(report)
-}
-
-/// One migration that was run.
-pub fn one(line: &Line) -> String {
-    let what = match (line.state, line.direction) {
-        (State::Reverted, _) => "undone",
-        (State::Skipped, _) => "passed over",
-        (State::Pending, Direction::Down) => "to undo",
-        (State::Pending | State::OutOfOrder, _) => "pending",
-        (State::Applied, Direction::Baseline) => "marked",
-        (State::Applied, Direction::Adopt) => "adopted",
-        (State::Applied, _) => "applied",
-        (state, _) => name(state),
+/// The report of any operation.
+pub fn text(report: &Report, verbose: bool) -> String {
+    let mut lines = match report.operation.as_str() {
+        "status" | "verify" => standing(report),
+        "plan" => planned(report),
+        _ => done(report),
     };
-    let time = if line.duration_us > 0 { format!("  {:.1} ms", line.duration_us as f64 / 1000.0) } else { String::new() };
-    format!("{what:<12} {} {}{time}", line.version, line.description)
-}
-
-/// A report of how things are.
-pub fn status(report: &Report) -> String {
-    let mut rows = vec![["VERSION".to_string(), "STATE".to_string(), "APPLIED AT".to_string(), "DESCRIPTION".to_string()]];
-    for line in &report.migrations {
-        rows.push([line.version.to_string(), name(line.state).to_string(), line.applied_at.clone(), line.description.clone()]);
+    lines.extend(report.adopted_from.iter().map(|table| format!("another tool's history: {table}")));
+    lines.extend(report.snapshot.iter().map(|path| format!("copy of the database as it was before: {path}")));
+    let shown = |table: &&TableCount| verbose || table.before != table.after || report.operation == "rebuild";
+    lines.extend(report.tables.iter().filter(shown).map(rows));
+    lines.extend(problems(report));
+    if verbose && !report.ignored.is_empty() {
+        lines.push(format!("no migrations: {}", report.ignored.join(", ")));
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths = [width(0), width(1), width(2)];
-    let mut text = String::new();
-    for [version, state, at, description] in &rows {
-        let row = format!("{version:>0$}  {state:<1$}  {at:<2$}  {description}", widths[0], widths[1], widths[2]);
-        text.push_str(row.trim_end());
-        text.push('\n');
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// What is wrong, a line each.
+pub fn problems(report: &Report) -> Vec<String> {
+    report.problems.iter().map(|problem| format!("{}: {}", problem.kind.replace('_', " "), problem.message)).collect()
+}
+
+fn rows(table: &TableCount) -> String {
+    let said = |count: Option<i64>| count.map_or("not there".to_string(), |count| counted(count.unsigned_abs(), "row"));
+    format!("table {}: {} before, {} after", table.table, said(table.before), said(table.after))
+}
+
+fn standing(report: &Report) -> Vec<String> {
+    let head = ["VERSION", "STATE", "APPLIED AT", "DESCRIPTION"].map(str::to_string);
+    let cells = report.migrations.iter().map(|line| {
+        let at = if line.applied_at.is_empty() { "-" } else { &line.applied_at };
+        [line.version.to_string(), state(line.state).to_string(), at.to_string(), line.description.clone()]
+    });
+    let mut lines = table(head, cells.collect());
+    let newest = report.version.map_or("no migration is applied".to_string(), |version| format!("at version {version}"));
+    lines.push(format!("{newest}; {} pending", report.pending));
+    lines
+}
+
+fn planned(report: &Report) -> Vec<String> {
+    if report.migrations.is_empty() {
+        return vec!["nothing to do".to_string()];
     }
-    text + &problems(report) + &summary(report)
+    let head = ["VERSION", "WHAT", "FILE", "DESCRIPTION"].map(str::to_string);
+    let cells = report.migrations.iter().map(|line| {
+        let file = if line.file.is_empty() { "-" } else { &line.file };
+        [line.version.to_string(), what(line).to_string(), file.to_string(), line.description.clone()]
+    });
+    table(head, cells.collect())
 }
 
-fn problems(report: &Report) -> String {
-    let mut text: String = report.problems.iter().map(|problem| format!("{}: {}\n", problem.kind, problem.message)).collect();
-    text.extend(report.ignored.iter().map(|file| format!("ignored: {file}\n")));
-    text
-}
-
-fn summary(report: &Report) -> String {
-    if report.operation == "rebuild" {
-        return String::new();
+fn what(line: &Line) -> &'static str {
+    match (line.direction, line.transactional, line.reversible) {
+        (Direction::Down, _, _) => "undo",
+        (_, true, true) => "apply",
+        (_, true, false) => "apply (cannot be undone)",
+        (_, false, true) => "apply (outside a transaction)",
+        (_, false, false) => "apply (outside a transaction, cannot be undone)",
     }
-    let version = report.version.map_or("none".to_string(), |version| version.to_string());
-    format!("version {version}, {} pending\n", report.pending)
 }
 
-fn name(state: State) -> &'static str {
+fn done(report: &Report) -> Vec<String> {
+    let newest = report.version.map_or("no migration is applied".to_string(), |version| format!("at version {version}"));
+    let took = took(Duration::from_micros(report.duration_us));
+    let count = |state: State| report.migrations.iter().filter(|line| line.state == state).count();
+    let (applied, reverted, skipped) = (count(State::Applied), count(State::Reverted), count(State::Skipped));
+    let parts = [(applied, "applied"), (reverted, "undone"), (skipped, "left out")];
+    let parts: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let parts = if parts.is_empty() { "nothing to do".to_string() } else { parts.join(", ") };
+    vec![match report.operation.as_str() {
+        "rebuild" => format!("rebuilt in {took}"),
+        "dry_run" => format!("dry run: {parts} in {took}, and rolled back"),
+        "rehearse" => format!("rehearsal on a copy: {parts} in {took}"),
+        "baseline" | "mark" | "adopt" => format!("{} taken for applied; {newest}, {} pending", report.migrations.len(), report.pending),
+        _ => format!("{parts} in {took}; {newest}, {} pending", report.pending),
+    }]
+}
+
+fn state(state: State) -> &'static str {
     match state {
         State::Pending => "pending",
         State::Applied => "applied",
@@ -87,6 +94,33 @@ fn name(state: State) -> &'static str {
         State::OutOfOrder => "out of order",
         State::Interrupted => "interrupted",
         State::Reverted => "undone",
-        State::Skipped => "passed over",
+        State::Skipped => "left out",
+    }
+}
+
+/// Rows in aligned columns; the first one is of numbers, and the last one may be of any width.
+fn table(head: [String; 4], mut rows: Vec<[String; 4]>) -> Vec<String> {
+    rows.insert(0, head);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let line = |row: &[String; 4]| {
+        let [first, second, third, last] = row;
+        format!("{first:>0$}  {second:<1$}  {third:<2$}  {last}", widths[0], widths[1], widths[2]).trim_end().to_string()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// So many things, in words.
+pub fn counted(count: u64, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{ending}")
+}
+
+/// A duration as people read it.
+pub fn took(duration: Duration) -> String {
+    match duration.as_secs_f64() {
+        seconds if seconds >= 10.0 => format!("{seconds:.0} s"),
+        seconds if seconds >= 1.0 => format!("{seconds:.1} s"),
+        seconds => format!("{:.1} ms", seconds * 1000.0),
     }
 }
