@@ -1032,7 +1032,7 @@ typedef struct kw_report_problem {
     uint32_t has_version;
     int64_t version;
     /**
-     * `changed`, `missing`, `newer`, `out_of_order`, `interrupted`, `drift`, `foreign_key`, `irreversible`, `rows`, `schema`, `note`.
+     * `changed`, `missing`, `newer`, `out_of_order`, `gap`, `interrupted`, `drift`, `foreign_key`, `irreversible`, `rows`, `schema`, `note`.
      */
     const char *kind;
     const char *message;

@@ -130,8 +130,8 @@ impl<'a> Reader<'a> {
             let rest = self.rest();
             let length = if rest.starts_with("--") {
                 rest.find('\n').map_or(rest.len(), |at| at + 1)
-            } else if rest.starts_with("/*") {
-                rest[2..].find("*/").map_or(rest.len(), |at| at + 4)
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                comment.find("*/").map_or(rest.len(), |at| at + 4)
             } else if rest.starts_with([' ', '\t', '\n', '\r', '\x0c']) || (semicolons && rest.starts_with(';')) {
                 1
             } else {

@@ -27,7 +27,7 @@ pub struct Database {
 }
 
 impl Database {
-    pub fn new() -> Database {
+    pub fn fresh() -> Database {
         let folder = TempDir::new().unwrap();
         let store = Store::open_path(folder.child("test.db")).unwrap();
         Database { folder, store }

@@ -18,7 +18,10 @@ enum {
   KEEPWELL_GO_BEGIN,
   KEEPWELL_GO_COMMIT,
   KEEPWELL_GO_ROLLBACK,
-  KEEPWELL_GO_PIN
+  KEEPWELL_GO_PIN,
+  KEEPWELL_GO_MIGRATE, /* from here on, each has a function of its own */
+  KEEPWELL_GO_SCHEMA_DUMP,
+  KEEPWELL_GO_REBUILD
 };
 
 /* The Go type nativeCall has the same layout; native.go checks size and offsets when it is compiled. */
@@ -47,6 +50,9 @@ typedef struct keepwell_go_call {
 
 /* Exported by native.go: asks the call's context whether to go on. */
 extern int32_t keepwellGoTick(void *call);
+
+/* Exported by native_migrations.go: tells the call's progress function of an event. */
+extern int32_t keepwellGoProgress(void *event, void *call);
 
 static inline kw_status keepwell_go_dispatch(keepwell_go_call *c, const char *text, const kw_cell *params, void *buffer,
                                              const kw_options *o) {
@@ -201,49 +207,54 @@ static inline kw_status keepwell_go_health(keepwell_go_call *c, kw_health *healt
   return kw_store_health(c->target, &o, health, &c->error);
 }
 
-/* Exported by migrations_native.go. Both are given the address of the handle of a Go value. */
-extern int32_t keepwellGoMigrateTick(void *handle);
-extern int32_t keepwellGoMigrateEvent(void *event, void *handle);
-
-static inline int32_t keepwell_go_migrate_event(const kw_migrate_event *event, void *handle) {
-  return keepwellGoMigrateEvent((void *)event, handle);
+static inline kw_status keepwell_go_add_migration(kw_migrations set, int64_t version, const char *description, const char *up,
+                                                  size_t up_len, const char *down, size_t down_len, kw_error *error) {
+  kw_migration m = KW_MIGRATION_INIT;
+  m.version = version;
+  m.description = description;
+  m.up = up, m.up_len = up_len;
+  m.down = down, m.down_len = down_len;
+  return kw_migrations_add(set, &m, error);
 }
 
-/* An operation on migrations. The library asks the Go value behind `handle` about every 20 ms whether to go on, and tells it what happens. */
-static inline kw_status keepwell_go_migrate(kw_migrations set, int32_t operation, uint32_t flags, int64_t version, uint64_t steps,
-                                            int64_t timeout_us, uintptr_t handle, kw_report *report, kw_error *error) {
-  kw_options call = KW_OPTIONS_INIT;
-  kw_migrate_options options = KW_MIGRATE_OPTIONS_INIT;
-  call.flags = KW_OPTION_UNBOUND;
-  call.timeout_us = timeout_us;
-  call.tick = keepwellGoMigrateTick;
-  call.tick_context = &handle;
-  options.flags = flags;
-  options.version = version;
-  options.steps = steps;
-  options.progress = keepwell_go_migrate_event;
-  options.context = &handle;
-  options.call = &call;
-  return kw_migrate(set, operation, &options, report, error);
+static inline int32_t keepwell_go_progress(const kw_migrate_event *event, void *call) {
+  return keepwellGoProgress((void *)event, call);
 }
 
-/* kw_schema_dump and kw_rebuild_table within a context's time. */
-static inline kw_status keepwell_go_schema_dump(kw_store store, int64_t timeout_us, char *buffer, size_t size, size_t *length,
-                                                kw_error *error) {
-  kw_options call = KW_OPTIONS_INIT;
-  call.flags = KW_OPTION_UNBOUND;
-  call.timeout_us = timeout_us;
-  return kw_schema_dump(store, &call, buffer, size, length, error);
+/* An operation on the set of migrations c->target; the report's handle goes to c->handle. */
+static inline kw_status keepwell_go_migrate(keepwell_go_call *c, int32_t operation, uint32_t flags, int64_t version, uint64_t steps,
+                                            int ticking, int telling) {
+  kw_options call = keepwell_go_options(c, ticking ? keepwellGoTick : NULL);
+  kw_migrate_options o = KW_MIGRATE_OPTIONS_INIT;
+  o.flags = flags;
+  o.version = version;
+  o.steps = steps;
+  o.progress = telling ? keepwell_go_progress : NULL;
+  o.context = telling ? c : NULL;
+  o.call = &call;
+  return kw_migrate(c->target, operation, &o, &c->handle, &c->error);
 }
 
-static inline kw_status keepwell_go_rebuild(kw_store store, const char *table, const char *definition, const kw_rebuild_column *columns,
-                                            size_t count, int64_t timeout_us, uintptr_t handle, kw_report *report, kw_error *error) {
-  kw_options call = KW_OPTIONS_INIT;
-  call.flags = KW_OPTION_UNBOUND;
-  call.timeout_us = timeout_us;
-  call.tick = keepwellGoMigrateTick;
-  call.tick_context = &handle;
-  return kw_rebuild_table(store, table, KW_NUL_TERMINATED, definition, KW_NUL_TERMINATED, columns, count, &call, report, error);
+static inline kw_status keepwell_go_schema_dump(keepwell_go_call *c, char *buffer, size_t size, size_t *length, int ticking) {
+  kw_options o = keepwell_go_options(c, ticking ? keepwellGoTick : NULL);
+  return kw_schema_dump(c->target, &o, buffer, size, length, &c->error);
+}
+
+/* `columns` has `count` pairs of a name and an expression, one after the other, each with a NUL. */
+static inline kw_status keepwell_go_rebuild(keepwell_go_call *c, const char *table, size_t table_len, const char *definition,
+                                            size_t definition_len, const char *columns, size_t count, int ticking) {
+  kw_options o = keepwell_go_options(c, ticking ? keepwellGoTick : NULL);
+  kw_rebuild_column *list = (kw_rebuild_column *)malloc((count + 1) * sizeof *list);
+  if (list == NULL) return KW_NO_MEMORY;
+  for (size_t i = 0; i < count; i++) {
+    list[i].name = columns;
+    columns += strlen(columns) + 1;
+    list[i].expression = columns;
+    columns += strlen(columns) + 1;
+  }
+  kw_status status = kw_rebuild_table(c->target, table, table_len, definition, definition_len, list, count, &o, &c->handle, &c->error);
+  free(list);
+  return status;
 }
 
 #endif

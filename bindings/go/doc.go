@@ -39,4 +39,20 @@
 // # Results
 //
 // Scan converts like [database/sql]: see [Rows.Scan].
+//
+// # Migrations
+//
+// [Store.Migrations] applies and undoes versions of the schema from a folder, an embedded file system or a list:
+//
+//	//go:embed migrations
+//	var files embed.FS
+//
+//	migrations, err := store.Migrations(keepwell.MigrationFS(files, "migrations"))
+//	if err != nil {
+//		return err
+//	}
+//	defer migrations.Close()
+//	report, err := migrations.Up(ctx)
+//
+// Any number of processes and goroutines may do so at once; each migration is applied once.
 package keepwell

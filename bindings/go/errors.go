@@ -48,7 +48,7 @@ const (
 	ErrAlreadyInitialized Code = 30 // Initialize has been called before
 	ErrABI                Code = 31 // the library is not the one this package was built for
 	ErrType               Code = 32 // a value is not of the type asked for, or does not fit
-	ErrMigration          Code = 33 // a migration that cannot be applied as things are; the message has the cure
+	ErrMigration          Code = 33 // a migration cannot be applied as things are: its set, its history or its text; the message has the cure
 	ErrSchemaNewer        Code = 34 // the database was migrated by a newer program
 )
 

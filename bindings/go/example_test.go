@@ -257,3 +257,47 @@ func ExampleStmt() {
 	fmt.Println(names, err)
 	// Output: [Linus Ada] <nil>
 }
+
+func ExampleStore_Migrations() {
+	ctx := context.Background()
+	store := must(keepwell.Open(":memory:"))
+	defer store.Close()
+
+	// A program embeds its folder: keepwell.MigrationFS(files, "migrations").
+	migrations, err := store.Migrations(keepwell.MigrationList(
+		keepwell.Migration{Version: 1, Description: "people", Up: "CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT)", Down: "DROP TABLE person"},
+		keepwell.Migration{Version: 2, Description: "first", Up: "INSERT INTO person VALUES (1, 'Ada')", Down: "DELETE FROM person"},
+	))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer migrations.Close()
+
+	report, err := migrations.Up(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, m := range report.Migrations {
+		fmt.Println(m.Version, m.Description, m.State, m.RowsChanged)
+	}
+	report = must(migrations.Down(ctx))
+	fmt.Println(*report.Version, report.Pending)
+	// Output:
+	// 1 people applied 0
+	// 2 first applied 1
+	// 1 1
+}
+
+func ExampleStore_RebuildTable() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	report, err := store.RebuildTable(ctx, "user",
+		"CREATE TABLE user(id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, age INTEGER NOT NULL)",
+		map[string]string{"age": "coalesce(age, 0)"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(*report.Tables[0].Before, *report.Tables[0].After)
+	// Output: 3 3
+}

@@ -21,9 +21,10 @@ type frame struct {
 	ctx      context.Context // of the call
 	bound    context.Context // of the derived target, see Store.WithContext
 	deadline time.Time
-	ticking  bool   // whether the library shall ask ended now and then
-	slot     *slots // the place that this call holds
-	sql      string // of a write that stands in line, for whoever makes it
+	ticking  bool    // whether the library shall ask ended now and then
+	slot     *slots  // the place that this call holds
+	sql      string  // of a write that stands in line, for whoever makes it
+	tells    *teller // the progress function of a migration
 }
 
 const (
@@ -63,7 +64,7 @@ func takeFrame(t *target, op uint32) *frame {
 
 // put gives the frame back to the pool. The caller has no more use for it, its buffer or anything that points into it.
 func (f *frame) put() {
-	f.ctx, f.bound, f.sql = nil, nil, ""
+	f.ctx, f.bound, f.sql, f.tells = nil, nil, "", nil
 	if len(f.bytes) > largestBuffer || len(f.params)*8 > largestBuffer {
 		return
 	}
@@ -181,6 +182,12 @@ func operationName(op uint32) string {
 		return "begin"
 	case opPin:
 		return "acquire a connection"
+	case opMigrate:
+		return "run of migrations"
+	case opSchemaDump:
+		return "schema dump"
+	case opRebuild:
+		return "rebuild of a table"
 	}
 	return "call"
 }

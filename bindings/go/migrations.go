@@ -2,368 +2,354 @@ package keepwell
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io/fs"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
-	"time"
+	"sync/atomic"
 )
 
-// Migration is a migration of the program's own.
-type Migration struct {
-	Version     int64  // 0 or more, unique in its set
-	Description string // for people
-	Up          string // the statements that apply it
-	Down        string // the statements that undo it; without any it cannot be undone
+// Migrations is a set of migrations for one store: what is applied, what is pending, and everything that can be done about it. It is for
+// any number of goroutines at once.
+//
+// Each migration is a transaction of its own together with its row in the table keepwell_migrations. Whoever starts at the same time, in any
+// process and language, finds it done. Foreign keys are off while it runs and are checked before it is committed. An error leaves nothing
+// of the migration that it is in, and says which ones before it stay.
+//
+// An operation waits while others write: in this process in the line for the writer until the context ends, or for pool.wait_timeout
+// without a deadline; for other processes no longer than the policy lock_timeout. The end of the context, or a [Timeout] of the store that
+// the set was made with, ends the run and rolls back the migration that it is in; the store's query.timeout does not hold for migrations.
+// [Migrations.Status], [Migrations.Plan] and [Migrations.Verify] only read, and [Migrations.Rehearse] only reads this database.
+//
+// What policies refuse is an [ErrMigration] or [ErrSchemaNewer] whose message has the cure.
+type Migrations struct {
+	target target
+	set    *migrationSet
+	tell   func(MigrationEvent) bool
 }
 
-// MigrationSource is where migrations are from: [MigrationDir], [MigrationFS] or [MigrationList].
-type MigrationSource interface {
-	add(set uint64) error
+// migrationSet is the library's set. It is freed when nobody has it any more.
+type migrationSet struct {
+	handle uint64
+	closed atomic.Bool
 }
 
-type migrationDir string
+// MigrationOption changes how migrations are read and applied; see [Store.Migrations].
+type MigrationOption func(*migrationOptions)
 
-// MigrationDir is a folder of migrations. Its layout (keepwell's own, golang-migrate, goose, dbmate, sqlx, refinery, Flyway, Diesel,
-// rusqlite_migration) shows by itself, or [WithMigrationFormat] names it.
-func MigrationDir(path string) MigrationSource { return migrationDir(path) }
-
-func (d migrationDir) add(set uint64) error { return nativeMigrationsFolder(set, string(d)) }
-
-type migrationFS struct{ fsys fs.FS }
-
-// MigrationFS is a folder of migrations in a file system, such as an [embed.FS]; use [fs.Sub] for a folder in it.
-func MigrationFS(fsys fs.FS) MigrationSource { return migrationFS{fsys} }
-
-func (m migrationFS) add(set uint64) error {
-	return fs.WalkDir(m.fsys, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := fs.ReadFile(m.fsys, path)
-		if err != nil {
-			return err
-		}
-		return nativeMigrationsFile(set, path, content)
-	})
+type migrationOptions struct {
+	settings [][2]string
+	tell     func(MigrationEvent) bool
 }
 
-type migrationList []Migration
+// WithMigrationFormat names the layout of files where it does not show: keepwell, golang-migrate, goose, dbmate, sqlx, refinery, flyway,
+// diesel or rusqlite_migration.
+func WithMigrationFormat(format string) MigrationOption { return WithMigrationPolicy("format", format) }
 
-// MigrationList is a list of the program's own migrations, in any order.
-func MigrationList(list ...Migration) MigrationSource { return migrationList(list) }
+// WithMigrationPolicy decides a doubtful case, or sets another of the keys:
+//
+//	out_of_order         refuse, accept or skip a pending version below an applied one
+//	changed              refuse or accept an applied migration whose text has changed
+//	missing              refuse or accept an applied migration that the source does not have
+//	newer                refuse or accept a database that is newer than the source
+//	gaps                 accept or refuse numbers left out
+//	interrupted          refuse, resume or restart a migration of which only a part has run
+//	transactions         each, all or none
+//	lock_timeout         how long to wait for other processes: 60s; none
+//	snapshot             the path of a copy that is written before the first pending migration
+//	ignore               names of files that are no migrations, separated by commas
+//	who, program         texts for the history
+//
+// The first that is named is the default. An unknown key or value is an [ErrConfig].
+func WithMigrationPolicy(key, value string) MigrationOption {
+	return func(o *migrationOptions) { o.settings = append(o.settings, [2]string{key, value}) }
+}
 
-func (l migrationList) add(set uint64) error {
-	for _, m := range l {
-		if strings.ContainsRune(m.Description, 0) {
-			return newError(ErrEncoding, "migration %d: its description has a NUL", m.Version)
-		}
-		if err := nativeMigrationsAdd(set, m); err != nil {
+// WithMigrationProgress has fn called when a migration begins, after each of its statements, and when it is done. When fn returns false, the
+// run ends with [ErrCancelled] and the migration that it is in is rolled back; one that is done stays. fn must not use the store. It runs
+// while the caller of the operation waits, though on another goroutine; a panic in it ends the run and goes on in the caller. A set that
+// several goroutines use at once calls fn from all of them.
+func WithMigrationProgress(fn func(MigrationEvent) bool) MigrationOption {
+	return func(o *migrationOptions) { o.tell = fn }
+}
+
+// Migrations makes a set of migrations from a source: [MigrationDir], [MigrationFS] or [MigrationList]. Nothing of the database is touched,
+// and a folder is read at the first operation. Close the set when it is no longer needed.
+//
+//	migrations, err := store.Migrations(keepwell.MigrationFS(files, "migrations"))
+//	if err != nil {
+//		return err
+//	}
+//	defer migrations.Close()
+//	report, err := migrations.Up(ctx)
+//
+// The set has the defaults of the store for its calls, see [Store.With] and [Store.WithContext].
+func (s *Store) Migrations(source MigrationSource, opts ...MigrationOption) (*Migrations, error) {
+	if s.pool.closed.Load() {
+		return nil, newError(ErrClosed, "migrations: the store is closed")
+	}
+	if source == nil {
+		return nil, newError(ErrMisuse, "migrations: the source is nil; give MigrationDir, MigrationFS or MigrationList")
+	}
+	handle, err := nativeMigrations(s.handle)
+	runtime.KeepAlive(s.pool)
+	if err != nil {
+		return nil, err
+	}
+	m := &Migrations{target: s.patient(), set: &migrationSet{handle: handle}}
+	if err := m.fill(source, opts); err != nil {
+		nativeFreeMigrations(handle)
+		return nil, err
+	}
+	runtime.AddCleanup(m.set, nativeFreeMigrations, handle)
+	return m, nil
+}
+
+func (m *Migrations) fill(source MigrationSource, opts []MigrationOption) error {
+	var o migrationOptions
+	for _, change := range opts {
+		change(&o)
+	}
+	m.tell = o.tell
+	for _, s := range o.settings {
+		if err := nativeSetMigrations(m.set.handle, s[0], s[1]); err != nil {
 			return err
 		}
+	}
+	return source.addTo(m.set.handle)
+}
+
+// patient is the store's target for calls that may take long: only a timeout that was asked for holds, not query.timeout.
+func (s *Store) patient() target {
+	t := s.target
+	if !t.opts.own {
+		t.opts.timeout = -1
+	}
+	return t
+}
+
+// Close frees the set. The store stays as it is. Closing a closed set does nothing.
+func (m *Migrations) Close() error {
+	if m.set.closed.CompareAndSwap(false, true) {
+		nativeFreeMigrations(m.set.handle)
 	}
 	return nil
 }
 
-// MigrationOption says how a set of migrations is used.
-type MigrationOption func(*Migrations) error
-
-// WithMigrationFormat names the layout of the files: "keepwell", "golang-migrate", "goose", "dbmate", "sqlx", "refinery", "flyway",
-// "diesel", "rusqlite_migration".
-func WithMigrationFormat(format string) MigrationOption {
-	return func(m *Migrations) error { return nativeMigrationsSet(m.handle, "format", format) }
+// Len returns how many migrations the source has. It reads a folder that has not been read yet.
+func (m *Migrations) Len() (int, error) {
+	if m.set.closed.Load() {
+		return 0, closedSet()
+	}
+	n, err := nativeCountMigrations(m.set.handle)
+	runtime.KeepAlive(m.set)
+	return n, err
 }
 
-// WithMigrationPolicy decides a doubtful case: "out_of_order" (refuse, accept, skip), "changed", "missing", "newer", "gaps" (refuse,
-// accept), "interrupted" (refuse, resume, restart), "transactions" (each, all, none), "lock_timeout" (60s; none), "snapshot" (a path),
-// "ignore" (file names, separated by commas), "who", "program".
-func WithMigrationPolicy(key, value string) MigrationOption {
-	return func(m *Migrations) error { return nativeMigrationsSet(m.handle, key, value) }
+func closedSet() error { return newError(ErrClosed, "migrations: the set is closed") }
+
+// migrationGoal says how far an operation goes.
+type migrationGoal struct {
+	flags   uint32
+	version int64
+	steps   uint64
+	wrong   error
 }
 
-// WithMigrationProgress has fn hear of each migration and statement; false ends the run with [ErrCancelled]. It must not use the store.
-func WithMigrationProgress(fn func(MigrationEvent) bool) MigrationOption {
-	return func(m *Migrations) error { m.progress = fn; return nil }
+// MigrationLimit says how far [Migrations.Plan], [Migrations.DryRun] and [Migrations.Rehearse] go.
+type MigrationLimit func(*migrationGoal)
+
+// ToVersion goes up to this version.
+func ToVersion(version int64) MigrationLimit {
+	return func(g *migrationGoal) { g.flags, g.version = g.flags|migrateHasVersion, version }
 }
 
-// MigrationPhase is what a [MigrationEvent] is about.
-type MigrationPhase int
-
-// The phases of a migration.
-const (
-	MigrationBegin     MigrationPhase = 1 // it begins
-	MigrationStatement MigrationPhase = 2 // one of its statements has run
-	MigrationDone      MigrationPhase = 3 // it is applied, or undone
-)
-
-// MigrationEvent is something that a run does.
-type MigrationEvent struct {
-	Phase       MigrationPhase
-	Version     int64
-	Description string
-	File        string // empty for a migration of the program's own
-	Down        bool   // it is being undone
-	Index       int    // which migration of this run it is, from 1
-	Total       int    // how many there will be, as far as can be told
-	Statement   int    // the number of the statement, from 1; 0 in other phases
-	Offset      int64  // how much of the text is done, in bytes
-	Length      int64  // how long it is
-	RowsChanged int64  // by the statement, or by the migration
-	SQL         string // the statement
-}
-
-// MigrationReport is what an operation found and did.
-type MigrationReport struct {
-	Operation   string             `json:"operation"`
-	Before      *int64             `json:"before"`  // the newest version that was applied before; nil: none
-	Version     *int64             `json:"version"` // the newest version that is applied now
-	Pending     int                `json:"pending"`
-	Migrations  []MigrationLine    `json:"migrations"` // what was done or would be; of Status and Verify all that are known
-	Problems    []MigrationProblem `json:"problems"`
-	Tables      []TableCount       `json:"tables"`
-	AdoptedFrom *string            `json:"adopted_from"`
-	Ignored     []string           `json:"ignored"` // files that are no migrations
-	SchemaHash  *string            `json:"schema_hash"`
-	Snapshot    *string            `json:"snapshot"`
-	DurationUS  int64              `json:"duration_us"`
-}
-
-// OK reports whether there are no problems but notes.
-func (r *MigrationReport) OK() bool {
-	for _, p := range r.Problems {
-		if p.Kind != "note" {
-			return false
+// Steps takes so many migrations at most.
+func Steps(n int) MigrationLimit {
+	return func(g *migrationGoal) {
+		if n < 0 {
+			g.wrong = newError(ErrParameter, "migrations: %d steps; give 0 or more", n)
+			return
 		}
+		g.flags, g.steps = g.flags|migrateHasSteps, uint64(n)
 	}
-	return true
 }
 
-// MigrationLine is one migration in a report.
-type MigrationLine struct {
-	Version       int64  `json:"version"`
-	Description   string `json:"description"`
-	File          string `json:"file"`
-	Direction     string `json:"direction"`     // "up", "down", "baseline", "adopt"
-	State         string `json:"state"`         // "pending", "applied", "changed", "missing", "newer", "out_of_order", "interrupted", "reverted", "skipped"
-	Reversible    bool   `json:"reversible"`    // it can be undone
-	Transactional bool   `json:"transactional"` // it runs inside a transaction
-	Statements    int64  `json:"statements"`
-	RowsChanged   int64  `json:"rows_changed"`
-	DurationUS    int64  `json:"duration_us"`
-	Checksum      string `json:"checksum"`   // SHA-256 of the text with line ends made alike
-	AppliedAt     string `json:"applied_at"` // UTC, RFC 3339; empty when it is not applied. See [MigrationLine.Time]
-	Who           string `json:"who"`
-	Host          string `json:"host"`
-	Program       string `json:"program"`
-	Engine        string `json:"engine"`
-}
-
-// Time is when it was applied; the zero time when it is not.
-func (l *MigrationLine) Time() time.Time {
-	t, _ := time.Parse(time.RFC3339Nano, l.AppliedAt)
-	return t
-}
-
-// MigrationProblem is something that is wrong or worth knowing.
-type MigrationProblem struct {
-	Kind    string `json:"kind"`
-	Version *int64 `json:"version"`
-	Message string `json:"message"`
-}
-
-// TableCount is the rows of a table before and after; nil where it was or is not there.
-type TableCount struct {
-	Table  string `json:"table"`
-	Before *int64 `json:"before"`
-	After  *int64 `json:"after"`
-}
-
-// Migrations is a set of migrations for a store, for any number of goroutines. Each operation blocks while others write; when its context
-// ends, so does what runs, and the migration that it is in leaves nothing.
-type Migrations struct {
-	handle   uint64
-	store    *Store
-	progress func(MigrationEvent) bool
-	cleanup  runtime.Cleanup
-}
-
-// Migrations makes a set of migrations for the store. A folder is read now, so that its errors show here.
-func (s *Store) Migrations(source MigrationSource, options ...MigrationOption) (*Migrations, error) {
-	handle, err := nativeMigrations(s.handle)
-	if err != nil {
-		return nil, err
-	}
-	m := &Migrations{handle: handle, store: s}
-	m.cleanup = runtime.AddCleanup(m, nativeFreeMigrations, handle)
-	for _, option := range options {
-		if err := option(m); err != nil {
-			m.Close()
-			return nil, err
-		}
-	}
-	if err = source.add(handle); err == nil {
-		_, err = nativeMigrationsCount(handle)
-	}
-	if err != nil {
-		m.Close()
-		return nil, err
-	}
-	return m, nil
-}
-
-// Close frees the set; the garbage collector does as well.
-func (m *Migrations) Close() {
-	m.cleanup.Stop()
-	nativeFreeMigrations(m.handle)
-}
-
-// Len is how many migrations the set has.
-func (m *Migrations) Len() int {
-	count, _ := nativeMigrationsCount(m.handle)
-	return count
-}
-
-// The operations, by the numbers of the C interface.
-const (
-	migrateUp = iota + 1
-	migrateDown
-	migrateTo
-	migrateRedo
-	migrateStatus
-	migratePlan
-	migrateDryRun
-	migrateRehearse
-	migrateBaseline
-	migrateMark
-	migrateAdopt
-	migrateVerify
-)
-
-// Up applies what is pending. Whoever starts at the same time, in any process and language, finds done what is done.
-func (m *Migrations) Up(ctx context.Context) (*MigrationReport, error) {
-	return m.run(ctx, migrateUp, nil, nil)
-}
+// Up applies all that is pending.
+func (m *Migrations) Up(ctx context.Context) (*MigrationReport, error) { return m.do(ctx, migrateUp) }
 
 // UpTo applies what is pending up to a version.
 func (m *Migrations) UpTo(ctx context.Context, version int64) (*MigrationReport, error) {
-	return m.run(ctx, migrateUp, &version, nil)
+	return m.do(ctx, migrateUp, ToVersion(version))
 }
 
-// UpSteps applies no more than so many.
-func (m *Migrations) UpSteps(ctx context.Context, steps int) (*MigrationReport, error) {
-	return m.run(ctx, migrateUp, nil, &steps)
+// UpSteps applies the next n that are pending.
+func (m *Migrations) UpSteps(ctx context.Context, n int) (*MigrationReport, error) {
+	return m.do(ctx, migrateUp, Steps(n))
 }
 
-// Down undoes the newest one.
+// Down undoes the newest applied migration.
 func (m *Migrations) Down(ctx context.Context) (*MigrationReport, error) {
-	return m.run(ctx, migrateDown, nil, nil)
+	return m.do(ctx, migrateDown)
 }
 
-// DownTo undoes what is applied above a version; 0: everything.
+// DownTo undoes what is applied above a version; 0: all but a migration 0.
 func (m *Migrations) DownTo(ctx context.Context, version int64) (*MigrationReport, error) {
-	return m.run(ctx, migrateDown, &version, nil)
+	return m.do(ctx, migrateDown, ToVersion(version))
 }
 
-// DownSteps undoes so many.
-func (m *Migrations) DownSteps(ctx context.Context, steps int) (*MigrationReport, error) {
-	return m.run(ctx, migrateDown, nil, &steps)
+// DownSteps undoes the newest n applied migrations.
+func (m *Migrations) DownSteps(ctx context.Context, n int) (*MigrationReport, error) {
+	return m.do(ctx, migrateDown, Steps(n))
 }
 
 // To applies or undoes until version is the newest one applied.
 func (m *Migrations) To(ctx context.Context, version int64) (*MigrationReport, error) {
-	return m.run(ctx, migrateTo, &version, nil)
+	return m.do(ctx, migrateTo, ToVersion(version))
 }
 
-// Redo undoes the newest one and applies it again.
+// Redo undoes the newest applied migration and applies it again.
 func (m *Migrations) Redo(ctx context.Context) (*MigrationReport, error) {
-	return m.run(ctx, migrateRedo, nil, nil)
+	return m.do(ctx, migrateRedo)
 }
 
-// Status tells of every migration that the source or the history knows. It writes nothing.
+// Status reports every migration that the source or the history knows, and what is doubtful about them. It writes nothing.
 func (m *Migrations) Status(ctx context.Context) (*MigrationReport, error) {
-	return m.run(ctx, migrateStatus, nil, nil)
+	return m.do(ctx, migrateStatus)
 }
 
-// Plan tells what Up would do. It writes nothing.
-func (m *Migrations) Plan(ctx context.Context) (*MigrationReport, error) {
-	return m.run(ctx, migratePlan, nil, nil)
+// Plan reports what [Migrations.Up] would do. It writes nothing.
+func (m *Migrations) Plan(ctx context.Context, limits ...MigrationLimit) (*MigrationReport, error) {
+	return m.do(ctx, migratePlan, limits...)
 }
 
-// DryRun does what Up would do, in one transaction, and rolls it back.
-func (m *Migrations) DryRun(ctx context.Context) (*MigrationReport, error) {
-	return m.run(ctx, migrateDryRun, nil, nil)
+// DryRun does what [Migrations.Up] would do, in one transaction, and rolls it back.
+func (m *Migrations) DryRun(ctx context.Context, limits ...MigrationLimit) (*MigrationReport, error) {
+	return m.do(ctx, migrateDryRun, limits...)
 }
 
-// Rehearse goes up, down and up again on a copy of the database; what differs is in the report's problems.
-func (m *Migrations) Rehearse(ctx context.Context) (*MigrationReport, error) {
-	return m.run(ctx, migrateRehearse, nil, nil)
+// Rehearse applies what is pending on a copy of the database, undoes it and applies it again, and reports what differs.
+func (m *Migrations) Rehearse(ctx context.Context, limits ...MigrationLimit) (*MigrationReport, error) {
+	return m.do(ctx, migrateRehearse, limits...)
 }
 
 // Baseline takes every migration up to version for applied, without running any.
 func (m *Migrations) Baseline(ctx context.Context, version int64) (*MigrationReport, error) {
-	return m.run(ctx, migrateBaseline, &version, nil)
+	return m.do(ctx, migrateBaseline, ToVersion(version))
 }
 
 // Mark takes one migration for applied, without running it.
 func (m *Migrations) Mark(ctx context.Context, version int64) (*MigrationReport, error) {
-	return m.run(ctx, migrateMark, &version, nil)
+	return m.do(ctx, migrateMark, ToVersion(version))
 }
 
-// Adopt takes over the history of another tool, with its checksums verified where it has some.
+// Adopt takes over the history of another tool, with its checksums verified.
 func (m *Migrations) Adopt(ctx context.Context) (*MigrationReport, error) {
-	return m.run(ctx, migrateAdopt, nil, nil)
+	return m.do(ctx, migrateAdopt)
 }
 
-// Verify is the status, and whether schema and rows are what the migrations left; see [MigrationReport.OK].
+// Verify reports the status, and whether schema and rows are what the migrations left; see [MigrationReport.OK]. It writes nothing.
 func (m *Migrations) Verify(ctx context.Context) (*MigrationReport, error) {
-	return m.run(ctx, migrateVerify, nil, nil)
+	return m.do(ctx, migrateVerify)
 }
 
-func (m *Migrations) run(ctx context.Context, operation int, version *int64, steps *int) (*MigrationReport, error) {
-	if ctx.Err() != nil {
-		return nil, contextError(ctx, "migrations")
+// do makes one operation.
+func (m *Migrations) do(ctx context.Context, operation int32, limits ...MigrationLimit) (*MigrationReport, error) {
+	var goal migrationGoal
+	for _, limit := range limits {
+		limit(&goal)
 	}
-	if steps != nil && *steps < 0 {
-		return nil, newError(ErrMisuse, "migrations: %d steps", *steps)
+	if goal.wrong != nil {
+		return nil, goal.wrong
 	}
-	text, err := nativeMigrate(&migrating{ctx: ctx, progress: m.progress}, m.handle, operation, version, steps)
-	runtime.KeepAlive(m)
-	return decodeReport(ctx, text, err)
+	if m.set.closed.Load() {
+		return nil, closedSet()
+	}
+	t := m.target
+	teller := newTeller(m.tell)
+	report, err := t.reporting(ctx, opMigrate, m.place(operation), func(f *frame) int32 {
+		f.call.target, f.tells = m.set.handle, teller
+		return f.migrate(operation, goal)
+	})
+	runtime.KeepAlive(m.set)
+	teller.end()
+	return report, err
 }
 
-// decodeReport reads a report, or explains an error by the context that caused it.
-func decodeReport(ctx context.Context, text string, err error) (*MigrationReport, error) {
-	if err != nil {
-		var e *Error
-		if ctx.Err() != nil && errors.As(err, &e) && e.flags&(flagTimedOut|flagCancelled) != 0 {
-			e.because(ctx)
+// place says what connection an operation takes.
+func (m *Migrations) place(operation int32) *slots {
+	switch operation {
+	case migrateStatus, migratePlan, migrateVerify, migrateRehearse:
+		return m.target.pool.readers
+	}
+	return m.target.pool.writer
+}
+
+// reporting makes a call on a store that gives a report, holding a place of s.
+func (t *target) reporting(ctx context.Context, op uint32, s *slots, run func(f *frame) int32) (*MigrationReport, error) {
+	var handle uint64
+	err := t.placed(ctx, op, s, func(f *frame) error {
+		if !f.limit() {
+			return f.lateError()
 		}
+		if status := run(f); status != 0 {
+			return f.error(status)
+		}
+		handle = f.call.handle
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	report := new(MigrationReport)
-	if err := json.Unmarshal([]byte(text), report); err != nil {
-		return nil, newError(ErrEngine, "migrations: the report cannot be read: %v", err)
-	}
-	return report, nil
+	return readReport(handle)
 }
 
-// SchemaDump is the schema as SQL that makes it anew, without the history of migrations; the same schema gives the same text.
-func (s *Store) SchemaDump(ctx context.Context) (string, error) {
-	if ctx.Err() != nil {
-		return "", contextError(ctx, "schema dump")
+// placed calls work with a frame while a place of s is held for it, so that those who wait are told what they wait for.
+func (t *target) placed(ctx context.Context, op uint32, s *slots, work func(f *frame) error) error {
+	f := takeFrame(t, op)
+	defer f.put()
+	if err := f.start(ctx, t); err != nil {
+		return err
 	}
-	return nativeSchemaDump(ctx, s.handle)
+	if err := t.pool.acquire(f, s); err != nil {
+		return err
+	}
+	g := t.pool.newLease(f, 0, operationName(op), "", func(uint64) {})
+	defer func() {
+		g.cleanup.Stop()
+		g.lease.finish()
+	}()
+	return work(f)
 }
 
-// RebuildTable makes a table anew with another definition, one CREATE TABLE statement for the same name, in SQLite's twelve steps
-// (https://sqlite.org/lang_altertable.html#otheralter). Rows with their rowids, indexes, triggers, views, references of other tables and
-// the AUTOINCREMENT mark are kept. columns are names with the SQL expressions over the old table that fill them; others are filled from the
-// old ones of the same name. The report's Tables has the rows before and after.
+// SchemaDump returns the schema as SQL that makes it anew, without the history of migrations: the same schema gives the same text.
+func (s *Store) SchemaDump(ctx context.Context) (dump string, err error) {
+	t := s.patient()
+	err = t.placed(ctx, opSchemaDump, t.pool.readers, func(f *frame) (err error) {
+		dump, err = f.schemaDump()
+		return err
+	})
+	return dump, err
+}
+
+// RebuildTable makes a table anew with another definition, one CREATE TABLE statement for the same name, in SQLite's own twelve steps
+// (https://sqlite.org/lang_altertable.html#otheralter), in one transaction. Rows with their rowids, indexes, triggers, views, references of
+// other tables and the AUTOINCREMENT mark are kept. Columns are filled from the old ones of the same name, or by columns: names with
+// SQL expressions over the old table. The report's table has the rows before and after.
+//
+// It waits for the writer until the context ends; the store's query.timeout does not hold. Errors are [ErrMigration] for what cannot be
+// rebuilt as asked, and [ErrConstraint] for rows that do not fit and for foreign keys. Nothing is changed then.
 func (s *Store) RebuildTable(ctx context.Context, table, definition string, columns map[string]string) (*MigrationReport, error) {
-	if ctx.Err() != nil {
-		return nil, contextError(ctx, "rebuild")
+	var pairs strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(columns)) {
+		expression := columns[name]
+		if strings.ContainsRune(name+expression, 0) {
+			return nil, newError(ErrEncoding, "rebuild table: the column %q or its expression has a NUL in it", name)
+		}
+		pairs.WriteString(name + "\x00" + expression + "\x00")
 	}
-	text, err := nativeRebuild(&migrating{ctx: ctx}, s.handle, table, definition, columns)
-	return decodeReport(ctx, text, err)
+	t := s.patient()
+	return t.reporting(ctx, opRebuild, t.pool.writer, func(f *frame) int32 {
+		return f.rebuild(table, definition, pairs.String(), len(columns))
+	})
 }

@@ -1,6 +1,6 @@
 package keepwell
 
-// This file is the only one that knows C. Everything that crosses is a number, or a pointer to flat Go memory that
+// This file and native_migrations.go are the only ones that know C. Everything that crosses is a number, or a pointer to flat Go memory that
 // holds no Go pointers; handles are numbers, so finalizers may run in any order.
 
 /*
@@ -32,6 +32,9 @@ const (
 	opCommit      = C.KEEPWELL_GO_COMMIT
 	opRollback    = C.KEEPWELL_GO_ROLLBACK
 	opPin         = C.KEEPWELL_GO_PIN
+	opMigrate     = C.KEEPWELL_GO_MIGRATE
+	opSchemaDump  = C.KEEPWELL_GO_SCHEMA_DUMP
+	opRebuild     = C.KEEPWELL_GO_REBUILD
 )
 
 // Flags of a call.
@@ -130,8 +133,8 @@ var nativeSizes = map[string]int{
 	"kw_cache_stats": C.sizeof_kw_cache_stats,
 
 	"kw_migration":       C.sizeof_kw_migration,
-	"kw_migrate_options": C.sizeof_kw_migrate_options,
 	"kw_migrate_event":   C.sizeof_kw_migrate_event,
+	"kw_migrate_options": C.sizeof_kw_migrate_options,
 	"kw_rebuild_column":  C.sizeof_kw_rebuild_column,
 }
 

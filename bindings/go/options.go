@@ -8,6 +8,7 @@ import (
 // options are the defaults that a target gives to its calls.
 type options struct {
 	timeout   time.Duration // 0: the store's; negative: none
+	own       bool          // the timeout was asked for, it is not the store's
 	flags     uint32
 	cache     int32
 	batchRows uint32
@@ -19,7 +20,7 @@ type Option func(*options)
 
 // Timeout ends a call that takes longer, waiting included; negative: no timeout, not even the store's default. The earlier of
 // this and the context's deadline counts.
-func Timeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
+func Timeout(d time.Duration) Option { return func(o *options) { o.timeout, o.own = d, true } }
 
 // ReadOnly lets the engine refuse every write with [ErrReadOnly].
 func ReadOnly() Option { return func(o *options) { o.flags |= callReadOnly } }

@@ -71,7 +71,7 @@ pub(super) fn format(value: u128, unit: u128) -> Option<String> {
 /// Writes a size in the largest binary unit that it is a whole number of.
 pub(super) fn binary(bytes: u64) -> String {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-    let fitting = units.into_iter().find(|(_, size)| bytes >= *size && bytes % size == 0);
+    let fitting = units.into_iter().find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size));
     fitting.map_or_else(|| bytes.to_string(), |(name, size)| format!("{} {name}", bytes / size))
 }
 

@@ -74,7 +74,7 @@ unsafe fn elements(writes: *mut kw_write, count: usize) -> Result<Vec<*mut kw_wr
     // SAFETY: the caller's promise.
     let first = unsafe { read(writes, "writes")?.ok_or_else(|| null("writes"))? };
     let stride = first.struct_size as usize;
-    if stride % align_of::<kw_write>() != 0 {
+    if !stride.is_multiple_of(align_of::<kw_write>()) {
         return Err(Error::new(Kind::Abi, format!("writes: struct_size is {stride}, which no array of them can have")));
     }
     // SAFETY: as above.

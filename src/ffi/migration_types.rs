@@ -201,7 +201,7 @@ pub struct kw_report_problem {
     pub struct_size: u32,
     pub has_version: u32,
     pub version: i64,
-    /// `changed`, `missing`, `newer`, `out_of_order`, `interrupted`, `drift`, `foreign_key`, `irreversible`, `rows`, `schema`, `note`.
+    /// `changed`, `missing`, `newer`, `out_of_order`, `gap`, `interrupted`, `drift`, `foreign_key`, `irreversible`, `rows`, `schema`, `note`.
     pub kind: *const c_char,
     pub message: *const c_char,
 }

@@ -10,12 +10,14 @@
 
 mod event;
 mod outside;
+mod patience;
 
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use self::event::{Event, Phase};
+pub(super) use self::patience::{late, patience};
 use super::adopt;
 use super::ask;
 use super::history::{self, Author, Entry, State};
@@ -27,7 +29,7 @@ use super::report::{Direction, Line, Problem, State as Standing};
 use super::schema::Hash;
 use super::script::{self, Change, Done, Run};
 use super::{Migration, Policy, Report, Script, Source};
-use crate::cancel::{Bounds, Op};
+use crate::cancel::Op;
 use crate::clock::Mark;
 use crate::driver::{Connection, Mode};
 use crate::error::{Error, Kind, Outcome, Result};
@@ -91,7 +93,7 @@ pub fn run(setting: Setting<'_, '_>, goal: Goal, effect: Effect) -> Result<Repor
     report.before = runner.first.flatten();
     report.version = runner.state.newest();
     report.pending = plan::pending(runner.setting.source, &runner.state);
-    report.schema_hash = runner.hash.as_ref().map(Hash::text);
+    report.schema_hash = runner.hash.as_ref().map(Hash::text).or(runner.state.schema_hash.take());
     report.duration_us = began.elapsed().as_micros() as u64;
     Ok(report)
 }
@@ -139,6 +141,9 @@ impl Runner<'_, '_> {
         let reached = reached && goal.plan(self.setting.source, &state, self.setting.policy).is_ok_and(|steps| steps.is_empty());
         self.first = Some(state.newest()).filter(|_| reached);
         self.state = state;
+        if reached {
+            self.note_doubts();
+        }
         Ok(reached)
     }
 
@@ -156,6 +161,7 @@ impl Runner<'_, '_> {
                     continue;
                 }
                 steps = VecDeque::from(goal.plan(self.setting.source, &self.state, self.setting.policy)?);
+                self.note_doubts();
                 self.total = (self.report.migrations.len() + steps.len()) as u64;
                 known = true;
             }
@@ -188,7 +194,7 @@ impl Runner<'_, '_> {
                     patience.before_wait();
                     std::thread::sleep(patience.slice(Duration::from_millis(2)));
                 }
-                Err(error) => return Err(error.context("migrations: waiting for the database's write lock")),
+                Err(error) => return Err(late(error, self.setting.policy)),
                 Ok(()) => return Ok(()),
             }
         }
@@ -214,6 +220,13 @@ impl Runner<'_, '_> {
             adopt::refuse_other(&mut *self.connection, self.setting.source)?;
         }
         Ok(true)
+    }
+
+    /// What is doubtful and was not refused, for the report.
+    fn note_doubts(&mut self) {
+        if self.report.migrations.is_empty() {
+            self.report.problems = plan::doubts(self.setting.source, &self.state);
+        }
     }
 
     /// Whether it is certain that no other process is inside a migration outside a transaction.
@@ -444,12 +457,6 @@ impl Runner<'_, '_> {
 fn violated(connection: &mut dyn Connection) -> Result<Violations> {
     let hash = Hash::of(connection)?;
     Violations::find(connection, &Tables::All, hash.referring())
-}
-
-/// The operation of one wait for others.
-pub(super) fn patience<'o>(setting: &Setting<'_, 'o>) -> Op<'o> {
-    const FOREVER: Duration = Duration::from_secs(1 << 30);
-    setting.op.within(&Bounds::until(Instant::now() + setting.policy.lock_timeout.unwrap_or(FOREVER)))
 }
 
 /// The error of a progress function that says no.

@@ -74,7 +74,7 @@ fn report(source: &Source, state: &State) -> Report {
         version: newest,
         pending: plan::pending(source, state),
         migrations: lines.into_values().collect(),
-        problems: plan::problems(source, state).into_iter().filter(|problem| problem.kind != "gap").collect(),
+        problems: plan::doubts(source, state),
         ignored: source.ignored.clone(),
         schema_hash: state.schema_hash.clone(),
         ..Report::default()

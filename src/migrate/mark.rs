@@ -71,7 +71,7 @@ fn write<'a>(
     let mut connection = (setting.connect)()?;
     let connection = &mut *connection;
     let patience = super::apply::patience(setting);
-    connection.begin(Mode::Immediate, &patience).map_err(|error| error.context("migrations: waiting for the database's write lock"))?;
+    connection.begin(Mode::Immediate, &patience).map_err(|error| super::apply::late(error, setting.policy))?;
     let result = inside(setting, direction, choose, connection);
     let mut report = result.map_err(|error| ask::undone(connection, error))?;
     ask::commit(connection, &patience)?;

@@ -61,10 +61,9 @@ impl Goal {
                 to.filter(|to| *to != 0).map_or(Ok(()), |to| known(source, state, to))?;
                 Ok(down(state, to).take(steps.unwrap_or(usize::MAX)).collect())
             }
+            Goal::To(0) => Ok(down(state, None).collect()),
             Goal::To(version) => {
-                if version != 0 {
-                    known(source, state, version)?;
-                }
+                known(source, state, version)?;
                 let mut all: Vec<Step> = down(state, Some(version)).collect();
                 if all.is_empty() {
                     check(source, state, policy)?;
@@ -171,7 +170,8 @@ fn up(source: &Source, state: &State, policy: &Policy, to: Option<i64>) -> Resul
 }
 
 fn down(state: &State, to: Option<i64>) -> impl Iterator<Item = Step> + '_ {
-    let above = state.applied.keys().rev().copied().take_while(move |version| to.is_none_or(|to| *version > to));
+    // To version 0 is to the beginning, also where a migration has that number.
+    let above = state.applied.keys().rev().copied().take_while(move |version| to.is_none_or(|to| *version > to || to == 0));
     above.map(|version| Step { version, direction: Direction::Down })
 }
 
@@ -224,6 +224,11 @@ pub fn problems(source: &Source, state: &State) -> Vec<Problem> {
 /// How many migrations are not applied.
 pub fn pending(source: &Source, state: &State) -> usize {
     source.migrations.iter().filter(|m| !state.applied.contains_key(&m.version)).count()
+}
+
+/// What of that a report has: gaps are normal.
+pub fn doubts(source: &Source, state: &State) -> Vec<Problem> {
+    problems(source, state).into_iter().filter(|problem| problem.kind != "gap").collect()
 }
 
 /// How an applied migration stands to the source.

@@ -9,7 +9,7 @@ const FAMILY: &str = "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT);
     INSERT INTO parent VALUES (1, 'a'), (2, 'b'); INSERT INTO child VALUES (10, 1), (11, 1), (12, 2);";
 
 fn family() -> Database {
-    let database = Database::new();
+    let database = Database::fresh();
     database.run(FAMILY);
     database
 }

@@ -8,7 +8,7 @@ use crate::{source, versions, Database, THREE};
 
 #[test]
 fn up_applies_what_is_pending_once() {
-    for database in [Database::new(), Database::memory(), Database::with(&[("options.journal_mode", "delete")])] {
+    for database in [Database::fresh(), Database::memory(), Database::with(&[("options.journal_mode", "delete")])] {
         let migrations = database.migrations(THREE);
         let report = migrations.up(None, None).unwrap();
         assert_eq!((report.operation.as_str(), report.before, report.version, report.pending), ("up", None, Some(3), 0));
@@ -24,7 +24,7 @@ fn up_applies_what_is_pending_once() {
 
 #[test]
 fn up_stops_at_a_version_or_after_some_steps() {
-    let database = Database::new();
+    let database = Database::fresh();
     let migrations = database.migrations(THREE);
     assert_eq!(versions(&migrations.up(None, Some(1)).unwrap()), [1]);
     assert_eq!(versions(&migrations.up(Some(2), None).unwrap()), [2]);
@@ -37,7 +37,7 @@ fn up_stops_at_a_version_or_after_some_steps() {
 
 #[test]
 fn down_undoes_the_newest_some_or_all_above_a_version() {
-    let database = Database::new();
+    let database = Database::fresh();
     let migrations = database.migrations(THREE);
     migrations.up(None, None).unwrap();
     let report = migrations.down(None, None).unwrap();
@@ -55,7 +55,7 @@ fn down_undoes_the_newest_some_or_all_above_a_version() {
 
 #[test]
 fn to_goes_either_way_and_redo_goes_down_and_up() {
-    let database = Database::new();
+    let database = Database::fresh();
     let migrations = database.migrations(THREE);
     assert_eq!(versions(&migrations.to(2).unwrap()), [1, 2]);
     assert_eq!(versions(&migrations.to(3).unwrap()), [3]);
@@ -72,7 +72,7 @@ fn to_goes_either_way_and_redo_goes_down_and_up() {
 
 #[test]
 fn what_has_no_down_is_not_undone_and_the_rest_stays() {
-    let database = Database::new();
+    let database = Database::fresh();
     let migrations = database.migrations(&[(1, "CREATE TABLE a(x)", ""), (2, "CREATE TABLE b(x)", "DROP TABLE b")]);
     migrations.up(None, None).unwrap();
     let error = migrations.down(Some(0), None).unwrap_err();
@@ -83,7 +83,7 @@ fn what_has_no_down_is_not_undone_and_the_rest_stays() {
 
 #[test]
 fn an_older_program_goes_down_by_the_text_in_the_history() {
-    let database = Database::new();
+    let database = Database::fresh();
     database.migrations(THREE).up(None, None).unwrap();
     let older = database.migrations(&THREE[..1]);
     let report = older.down(Some(1), None).unwrap();
@@ -94,7 +94,7 @@ fn an_older_program_goes_down_by_the_text_in_the_history() {
 
 #[test]
 fn status_tells_how_each_migration_stands() {
-    let database = Database::new();
+    let database = Database::fresh();
     database
         .migrations(&[(1, "CREATE TABLE a(x)", ""), (2, "CREATE TABLE b(x)", ""), (4, "CREATE TABLE d(x)", ""), (9, "", "")])
         .up(None, None)
@@ -119,7 +119,7 @@ fn status_tells_how_each_migration_stands() {
 
 #[test]
 fn a_database_without_a_history_has_everything_pending_and_is_not_touched() {
-    let database = Database::new();
+    let database = Database::fresh();
     let report = database.migrations(THREE).status().unwrap();
     assert_eq!((report.version, report.pending, versions(&report)), (None, 3, vec![1, 2, 3]));
     let report = database.migrations(THREE).plan().unwrap();
@@ -129,7 +129,7 @@ fn a_database_without_a_history_has_everything_pending_and_is_not_touched() {
 
 #[test]
 fn a_dry_run_executes_and_leaves_nothing() {
-    let database = Database::new();
+    let database = Database::fresh();
     let migrations = database.migrations(THREE);
     migrations.up(Some(1), None).unwrap();
     let report = migrations.dry_run().unwrap();
@@ -144,7 +144,7 @@ fn a_dry_run_executes_and_leaves_nothing() {
 
 #[test]
 fn a_baseline_is_the_beginning_of_a_history() {
-    let database = Database::new();
+    let database = Database::fresh();
     database.run("CREATE TABLE a(x INTEGER PRIMARY KEY); CREATE TABLE b(x)");
     let migrations = database.migrations(THREE);
     let report = migrations.baseline(2).unwrap();
@@ -152,12 +152,12 @@ fn a_baseline_is_the_beginning_of_a_history() {
     assert_eq!(report.migrations[0].direction, Direction::Baseline);
     assert_eq!(versions(&migrations.up(None, None).unwrap()), [3]);
     assert!(migrations.baseline(3).unwrap_err().message().contains("in the history already, up to 3"));
-    assert_eq!(Database::new().migrations(THREE).baseline(7).unwrap_err().kind(), Kind::Migration);
+    assert_eq!(Database::fresh().migrations(THREE).baseline(7).unwrap_err().kind(), Kind::Migration);
 }
 
 #[test]
 fn one_migration_can_be_marked() {
-    let database = Database::new();
+    let database = Database::fresh();
     let migrations = database.migrations(THREE);
     migrations.up(Some(1), None).unwrap();
     database.run("CREATE TABLE b(x)");
@@ -168,7 +168,7 @@ fn one_migration_can_be_marked() {
 
 #[test]
 fn verify_notices_changes_by_other_means() {
-    let database = Database::new();
+    let database = Database::fresh();
     let migrations = database.migrations(THREE);
     migrations.up(None, None).unwrap();
     let report = migrations.verify().unwrap();
@@ -184,21 +184,21 @@ fn verify_notices_changes_by_other_means() {
 
 #[test]
 fn the_hash_of_each_step_is_that_of_the_schema_then() {
-    let database = Database::new();
+    let database = Database::fresh();
     let migrations = database.migrations(THREE);
     for version in 1..=3 {
         let report = migrations.up(Some(version), None).unwrap();
         assert_eq!(report.schema_hash, migrations.verify().unwrap().schema_hash, "{version}");
     }
     let stepwise = database.value("SELECT group_concat(schema_hash) FROM keepwell_migrations");
-    let other = Database::new();
+    let other = Database::fresh();
     other.migrations(THREE).up(None, None).unwrap();
     assert_eq!(other.value("SELECT group_concat(schema_hash) FROM keepwell_migrations"), stepwise);
 }
 
 #[test]
 fn the_schema_dump_is_the_same_text_for_the_same_schema() {
-    let database = Database::new();
+    let database = Database::fresh();
     let parts = [
         "CREATE TABLE zebra(x, y)",
         "CREATE TABLE ant(x INTEGER PRIMARY KEY AUTOINCREMENT)",
@@ -209,19 +209,19 @@ fn the_schema_dump_is_the_same_text_for_the_same_schema() {
     ];
     database.migrations(&[(1, &parts.join(";\n"), "")]).up(None, None).unwrap();
     let dump = database.store.schema_dump(&Default::default()).unwrap();
-    let other = Database::new();
+    let other = Database::fresh();
     let order = [5, 1, 0, 4, 3, 2];
     order.iter().for_each(|part| other.run(parts[*part]));
     assert_eq!(other.store.schema_dump(&Default::default()).unwrap(), dump);
     assert!(!dump.contains("keepwell") && !dump.contains("sqlite_") && !dump.contains("words_"), "{dump}");
-    let again = Database::new();
+    let again = Database::fresh();
     again.run(&dump);
     assert_eq!(again.store.schema_dump(&Default::default()).unwrap(), dump);
 }
 
 #[test]
 fn a_rehearsal_leaves_the_database_alone_and_finds_a_down_that_does_not_undo() {
-    for database in [Database::new(), Database::memory()] {
+    for database in [Database::fresh(), Database::memory()] {
         database.run("CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO person(name) VALUES ('a'), ('b')");
         let good = database.migrations(&[
             (1, "CREATE TABLE pet(owner REFERENCES person); INSERT INTO pet SELECT id FROM person", "DROP TABLE pet"),
@@ -248,7 +248,7 @@ fn a_rehearsal_leaves_the_database_alone_and_finds_a_down_that_does_not_undo() {
 
 #[test]
 fn a_snapshot_is_written_before_the_first_pending_migration() {
-    let database = Database::new();
+    let database = Database::fresh();
     database.run("CREATE TABLE kept(x); INSERT INTO kept VALUES (7)");
     let copy = database.folder.child("before.db");
     let mut migrations = database.migrations(THREE);
@@ -268,7 +268,7 @@ fn a_snapshot_is_written_before_the_first_pending_migration() {
 fn progress_is_heard_and_can_end_a_run() {
     use keepwell::migrate::apply::Phase;
     use keepwell::store::{Operation, EVERYTHING};
-    let database = Database::new();
+    let database = Database::fresh();
     let migrations = database.migrations(THREE);
     let mut heard = Vec::new();
     let mut listen = |event: &keepwell::migrate::apply::Event<'_>| {
@@ -293,7 +293,7 @@ fn progress_is_heard_and_can_end_a_run() {
 
 #[test]
 fn all_in_one_transaction_is_all_or_nothing() {
-    let database = Database::new();
+    let database = Database::fresh();
     let broken = [THREE[0], THREE[1], (3, "SELECT nothing", "")];
     let mut migrations = database.migrations(&broken);
     migrations.set("transactions", "all").unwrap();
@@ -307,7 +307,7 @@ fn all_in_one_transaction_is_all_or_nothing() {
 
 #[test]
 fn the_json_form_has_one_shape() {
-    let database = Database::new();
+    let database = Database::fresh();
     let report = database.migrations(THREE).up(None, None).unwrap();
     let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
     assert_eq!(json["operation"], "up");

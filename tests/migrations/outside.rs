@@ -10,7 +10,7 @@ const VACUUM: (i64, &str, &str) =
 
 #[test]
 fn what_cannot_be_in_a_transaction_runs_statement_by_statement() {
-    for database in [Database::new(), Database::memory()] {
+    for database in [Database::fresh(), Database::memory()] {
         let migrations = database.migrations(&[(1, "CREATE TABLE a(x)", ""), VACUUM, (3, "CREATE TABLE d(x)", "")]);
         let report = migrations.up(None, None).unwrap();
         assert_eq!(versions(&report), [1, 2, 3]);
@@ -36,7 +36,7 @@ fn what_cannot_be_in_a_transaction_runs_statement_by_statement() {
 fn one_that_stops_is_known_and_can_be_resumed_or_restarted() {
     let text = "-- keepwell: no transaction\nCREATE TABLE a(x);\nALTER TABLE a RENAME TO b;\nINSERT INTO b SELECT y FROM later;\nINSERT INTO b VALUES (9);";
     let list = [(1, text, ""), (2, "CREATE TABLE z(x)", "")];
-    let database = Database::new();
+    let database = Database::fresh();
     let error = database.migrations(&list).up(None, None).unwrap_err();
     assert!(
         error.message().contains("line 4, column") && error.message().contains("statement 3") && error.message().contains("stay"),
@@ -54,7 +54,7 @@ fn one_that_stops_is_known_and_can_be_resumed_or_restarted() {
     assert_eq!(database.count("SELECT group_concat(x) = '1,9' FROM b"), 1);
     assert_eq!(database.count("SELECT statements FROM keepwell_migrations WHERE version = 1"), 4);
 
-    let database = Database::new();
+    let database = Database::fresh();
     database.migrations(&list).up(None, None).unwrap_err();
     database.run("DROP TABLE b; CREATE TABLE later(y)");
     let changed = [(1, "-- keepwell: no transaction\nCREATE TABLE b(x)", ""), list[1]];
@@ -70,7 +70,7 @@ fn one_that_stops_is_known_and_can_be_resumed_or_restarted() {
 #[test]
 fn one_can_be_marked_instead() {
     let list = [(1, "-- keepwell: no transaction\nCREATE TABLE a(x); SELECT nowhere", "")];
-    let database = Database::new();
+    let database = Database::fresh();
     database.migrations(&list).up(None, None).unwrap_err();
     database.migrations(&list).mark(1).unwrap();
     assert_eq!(database.migrations(&list).status().unwrap().migrations[0].state, State::Applied);
@@ -79,7 +79,7 @@ fn one_can_be_marked_instead() {
 
 #[test]
 fn a_transaction_of_its_own_is_whole_or_not_there() {
-    let database = Database::new();
+    let database = Database::fresh();
     let list = [(
         1,
         "-- keepwell: no transaction\nCREATE TABLE a(x);\nBEGIN;\nINSERT INTO a VALUES (1);\nINSERT INTO nowhere VALUES (2);\nCOMMIT;",
@@ -98,7 +98,7 @@ fn a_transaction_of_its_own_is_whole_or_not_there() {
 
 #[test]
 fn it_does_not_fit_into_one_transaction_for_all_and_is_not_tried_dry() {
-    let database = Database::new();
+    let database = Database::fresh();
     let mut migrations = database.migrations(&[(1, "CREATE TABLE a(x)", ""), VACUUM]);
     let report = migrations.dry_run().unwrap();
     assert_eq!(report.migrations[1].state, State::Skipped);
@@ -109,7 +109,7 @@ fn it_does_not_fit_into_one_transaction_for_all_and_is_not_tried_dry() {
     let mut migrations = database.migrations(&[(1, "CREATE TABLE a(x); CREATE TABLE b(x)", "")]);
     migrations.set("transactions", "none").unwrap();
     assert!(!migrations.up(None, None).unwrap().migrations[0].transactional);
-    let error = Database::new()
+    let error = Database::fresh()
         .migrations(&[(1, "-- keepwell: no transaction\n-- keepwell: foreign keys on\nSELECT 1", "")])
         .up(None, None)
         .unwrap_err();
@@ -118,7 +118,7 @@ fn it_does_not_fit_into_one_transaction_for_all_and_is_not_tried_dry() {
 
 #[test]
 fn a_runner_that_works_is_waited_for_and_nobody_starts_it_twice() {
-    let database = Database::new();
+    let database = Database::fresh();
     let path = database.folder.child("test.db");
     let text = "-- keepwell: no transaction\nCREATE TABLE IF NOT EXISTS a(x);\nINSERT INTO a SELECT count(*) FROM \
                 (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT i FROM n);\nINSERT INTO a VALUES (2);";

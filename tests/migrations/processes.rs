@@ -51,7 +51,7 @@ fn start(path: &Path) -> Child {
 
 #[test]
 fn twenty_processes_that_start_together_apply_each_once_and_all_succeed() {
-    let database = Database::new();
+    let database = Database::fresh();
     let children: Vec<Child> = (0..20).map(|_| start(&database.folder.child("test.db"))).collect();
     let mut applied = 0;
     for child in children {
@@ -91,7 +91,7 @@ fn whole(store: &Store, expected: Option<i64>) -> i64 {
 fn a_process_that_is_killed_leaves_the_database_at_a_boundary() {
     let rounds: u32 = std::env::var("KEEPWELL_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
     let (mut reached, mut inside, mut seed) = (0, 0, 88_172_645_463_325_252_u64);
-    let mut database = Database::new();
+    let mut database = Database::fresh();
     for round in 0..rounds {
         let mut child = start(&database.folder.child("test.db"));
         seed ^= seed << 13;
@@ -105,7 +105,7 @@ fn a_process_that_is_killed_leaves_the_database_at_a_boundary() {
         inside += u32::from(version > reached && version < COUNT);
         reached = version;
         if reached == COUNT {
-            database = Database::new();
+            database = Database::fresh();
             reached = 0;
         }
     }
@@ -116,7 +116,7 @@ fn a_process_that_is_killed_leaves_the_database_at_a_boundary() {
 
 #[test]
 fn a_killed_one_outside_a_transaction_is_known_and_goes_on() {
-    let database = Database::new();
+    let database = Database::fresh();
     let path = database.folder.child("test.db");
     let inserts: String = (1..=400).map(|n| format!("INSERT INTO a VALUES ({n});\n")).collect();
     let text = format!("-- keepwell: no transaction\nCREATE TABLE a(x PRIMARY KEY);\n{inserts}");

@@ -21,7 +21,7 @@ fn rebuild(database: &Database, table: &str, definition: &str, columns: &[(&str,
 }
 
 fn shop() -> Database {
-    let database = Database::new();
+    let database = Database::fresh();
     database.run(SHOP);
     database
 }
@@ -55,7 +55,7 @@ fn everything_around_the_table_is_kept() {
 
 #[test]
 fn an_empty_table_keeps_its_mark_and_one_without_keys_its_rowids() {
-    let database = Database::new();
+    let database = Database::fresh();
     database.run("CREATE TABLE a(id INTEGER PRIMARY KEY AUTOINCREMENT, x); INSERT INTO a VALUES (7, 1); DELETE FROM a");
     rebuild(&database, "a", "CREATE TABLE a(id INTEGER PRIMARY KEY AUTOINCREMENT, x TEXT)", &[]).unwrap();
     assert_eq!(database.count("INSERT INTO a(x) VALUES (1) RETURNING id"), 8);

@@ -22,7 +22,7 @@ fn each_doubtful_case_is_refused_with_its_cure_and_can_be_accepted() {
             vec![2],
         ),
     ] {
-        let database = Database::new();
+        let database = Database::fresh();
         database.migrations(&applied).up(None, None).unwrap();
         let mut migrations = database.migrations(&now);
         let error = migrations.up(None, None).unwrap_err();
@@ -36,7 +36,7 @@ fn each_doubtful_case_is_refused_with_its_cure_and_can_be_accepted() {
 
 #[test]
 fn out_of_order_can_be_skipped_and_gaps_refused() {
-    let database = Database::new();
+    let database = Database::fresh();
     database.migrations(&[(1, "", ""), (5, "", "")]).up(None, None).unwrap();
     let mut migrations = database.migrations(&[(1, "", ""), (2, "", ""), (5, "", ""), (6, "", "")]);
     migrations.set("out_of_order", "skip").unwrap();
@@ -48,7 +48,7 @@ fn out_of_order_can_be_skipped_and_gaps_refused() {
 
 #[test]
 fn settings_are_checked_by_name_and_value() {
-    let database = Database::new();
+    let database = Database::fresh();
     let mut migrations = database.migrations(THREE);
     for (key, _) in KEYS {
         let error = migrations.set(key, "\u{1}").err();
@@ -62,7 +62,7 @@ fn settings_are_checked_by_name_and_value() {
 
 #[test]
 fn a_read_only_store_is_looked_at_and_not_written_to() {
-    let database = Database::new();
+    let database = Database::fresh();
     database.migrations(&THREE[..2]).up(None, None).unwrap();
     let mut config = keepwell::Config::new();
     config.load_uri(&format!("file:{}?mode=ro", database.folder.child("test.db").display())).unwrap();
@@ -78,7 +78,7 @@ fn a_read_only_store_is_looked_at_and_not_written_to() {
 
 #[test]
 fn a_thread_that_holds_the_writer_is_told_so() {
-    let database = Database::new();
+    let database = Database::fresh();
     let tx = database.store.begin(TxMode::Write(Default::default()), &QueryOptions::default()).unwrap();
     assert_eq!(database.migrations(THREE).up(None, None).unwrap_err().kind(), Kind::SelfDeadlock);
     tx.rollback().unwrap();
@@ -87,7 +87,7 @@ fn a_thread_that_holds_the_writer_is_told_so() {
 
 #[test]
 fn another_process_is_waited_for_no_longer_than_lock_timeout() {
-    let database = Database::new();
+    let database = Database::fresh();
     let other = keepwell::Store::open_path(database.folder.child("test.db")).unwrap();
     let tx = other.begin(TxMode::Write(Default::default()), &QueryOptions::default()).unwrap();
     let mut migrations = database.migrations(THREE);
@@ -100,7 +100,7 @@ fn another_process_is_waited_for_no_longer_than_lock_timeout() {
 
 #[test]
 fn a_deadline_and_a_token_end_a_migration_and_undo_it() {
-    let database = Database::new();
+    let database = Database::fresh();
     let endless =
         "CREATE TABLE a(x); INSERT INTO a WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0";
     let migrations = database.migrations(&[(1, endless, "")]);
@@ -133,7 +133,7 @@ fn a_full_database_leaves_the_migration_undone() {
 
 #[test]
 fn a_closed_store_and_an_empty_set_are_what_they_are() {
-    let database = Database::new();
+    let database = Database::fresh();
     let empty = database.migrations(&[]);
     assert_eq!((empty.up(None, None).unwrap().version, empty.status().unwrap().pending), (None, 0));
     let migrations = database.migrations(THREE);

@@ -19,7 +19,7 @@ fn the_engine_finds_where_statements_end() {
         ("only comments", "-- nothing\n/* here */".to_string(), 0),
         ("nothing", String::new(), 0),
     ] {
-        let database = Database::new();
+        let database = Database::fresh();
         let report = database.migrations(&[(1, &text, "")]).up(None, None).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(report.migrations[0].statements, statements, "{what}");
     }
@@ -27,7 +27,7 @@ fn the_engine_finds_where_statements_end() {
 
 #[test]
 fn five_megabytes_in_one_line_are_a_migration_like_any_other() {
-    let database = Database::new();
+    let database = Database::fresh();
     let mut text = "CREATE TABLE a(x, y);".to_string();
     while text.len() < 5_000_000 {
         text.push_str("INSERT INTO a VALUES (1, 'abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz');");
@@ -43,7 +43,7 @@ fn five_megabytes_in_one_line_are_a_migration_like_any_other() {
 
 #[test]
 fn an_error_names_migration_line_column_and_statement_and_leaves_nothing() {
-    let database = Database::new();
+    let database = Database::fresh();
     let seven = "CREATE TABLE a(x UNIQUE);\nINSERT INTO a VALUES (1);\nINSERT INTO a VALUES (2);\nCREATE INDEX i ON a(x);\n\
                  CREATE TABLE b(y);\nINSERT INTO b VALUES (1);\n  INSERT INTO ä VALUES (2); INSERT INTO b VALUES (3);";
     let error = database.migrations(&[(3, seven, "")]).up(None, None).unwrap_err();
@@ -62,7 +62,7 @@ fn an_error_names_migration_line_column_and_statement_and_leaves_nothing() {
 #[test]
 fn begin_and_commit_are_hoisted_where_they_fit_and_refused_where_they_do_not() {
     let note = |text: &str| {
-        let database = Database::new();
+        let database = Database::fresh();
         let report = database.migrations(&[(1, text, "")]).up(None, None).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert!(database.has("a"), "{text}");
         report.problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join(" ")
@@ -82,7 +82,7 @@ fn begin_and_commit_are_hoisted_where_they_fit_and_refused_where_they_do_not() {
         ("BEGIN; BEGIN; COMMIT; COMMIT", "BEGIN inside BEGIN"),
         ("CREATE TABLE a(x); ROLLBACK", "ROLLBACK"),
     ] {
-        let database = Database::new();
+        let database = Database::fresh();
         let error = database.migrations(&[(1, text, "")]).up(None, None).unwrap_err();
         assert!(
             error.kind() == Kind::Migration && error.message().contains(wrong) && error.message().contains("no transaction"),
@@ -94,7 +94,7 @@ fn begin_and_commit_are_hoisted_where_they_fit_and_refused_where_they_do_not() {
 
 #[test]
 fn pragmas_are_run_left_out_or_refused_and_never_silently_wrong() {
-    let database = Database::new();
+    let database = Database::fresh();
     let text = "PRAGMA user_version = 7; PRAGMA application_id = 9; PRAGMA legacy_alter_table = ON; PRAGMA table_info(a); PRAGMA foreign_keys = OFF";
     let report = database.migrations(&[(1, text, ""), (2, "CREATE TABLE a(x)", "")]).up(None, None).unwrap();
     assert_eq!(database.count("PRAGMA user_version"), 7);
@@ -127,7 +127,7 @@ fn accepting() -> keepwell::migrate::Policy {
 
 #[test]
 fn line_ends_and_a_byte_order_mark_do_not_change_who_a_migration_is() {
-    let database = Database::new();
+    let database = Database::fresh();
     let list = |text: &str| Source::list(vec![Migration::new(1, "x", text, None)]).unwrap();
     database.store.migrations(list("CREATE TABLE a(x);\nSELECT 1;\n")).up(None, None).unwrap();
     let other = database.store.migrations(list("\u{feff}CREATE TABLE a(x);\r\nSELECT 1;\r\n"));
@@ -144,7 +144,7 @@ fn a_nul_is_refused() {
 
 #[test]
 fn settings_of_one_migration_do_not_reach_the_next() {
-    let database = Database::new();
+    let database = Database::fresh();
     let list = [
         (1, "CREATE TABLE a(x); CREATE VIEW v AS SELECT x FROM a; PRAGMA legacy_alter_table = ON", ""),
         (2, "CREATE TEMP TABLE t(x); INSERT INTO t VALUES (1)", ""),

@@ -1,0 +1,2 @@
+CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+INSERT INTO note VALUES (1, 'one'), (2, 'two');
