@@ -131,7 +131,7 @@ fn a_transaction_that_was_busy_when_the_store_closed_does_not_commit_later() {
     assert_eq!(store.close(Some(Duration::from_millis(20))).unwrap_err().kind(), Kind::Timeout);
     worker.join().unwrap();
     let again = Store::open_path(folder.path().join("t.db")).unwrap();
-    assert_eq!(numbers(&again, "SELECT pid FROM child"), []);
+    assert_eq!(numbers(&again, "SELECT pid FROM child"), Vec::<i64>::new());
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_script_ends_only_what_it_began() {
     for script in ["INSERT INTO child VALUES (6); ROLLBACK;", "INSERT INTO child VALUES (7); COMMIT;"] {
         assert_eq!(store.execute_script(script, &plain()).unwrap_err().kind(), Kind::Misuse);
     }
-    assert_eq!(numbers(&store, "SELECT pid FROM child"), []);
+    assert_eq!(numbers(&store, "SELECT pid FROM child"), Vec::<i64>::new());
     store.execute_script("BEGIN; INSERT INTO child VALUES (8); ROLLBACK; INSERT INTO child VALUES (9);", &plain()).unwrap();
     assert_eq!(numbers(&store, "SELECT pid FROM child"), [9]);
 }
