@@ -164,7 +164,10 @@ impl Worker<'_> {
         }
         if !commits {
             tx.rollback().unwrap();
-            return assert_eq!(integers(self.store, "SELECT n FROM t WHERE n IN (?1, ?2)", &[numbers[0].into(), numbers[1].into()]), Vec::<i64>::new());
+            return assert_eq!(
+                integers(self.store, "SELECT n FROM t WHERE n IN (?1, ?2)", &[numbers[0].into(), numbers[1].into()]),
+                Vec::<i64>::new()
+            );
         }
         tx.commit().unwrap();
         numbers.into_iter().for_each(|n| self.finds(n, &format!("text {n}")));
