@@ -137,7 +137,12 @@ fn a_part_of_a_history() {
             assert_eq!((versions(&report).as_slice(), report.pending), (&tool.versions[..2], 2), "{}", tool.folder);
             assert_eq!(versions(&migrations.up(None, None).unwrap()), tool.versions[2..]);
             assert!(migrations.adopt().unwrap().migrations.is_empty());
-            assert_eq!(database.value("SELECT what FROM log WHERE person_id = 4"), Value::Text("added; by trigger".into()), "{}", tool.folder);
+            assert_eq!(
+                database.value("SELECT what FROM log WHERE person_id = 4"),
+                Value::Text("added; by trigger".into()),
+                "{}",
+                tool.folder
+            );
             assert_eq!(database.value("SELECT name FROM person WHERE id = 4"), Value::Text("Grace".into()));
         }
     }
