@@ -1,5 +1,7 @@
 //! Migrations through the public interface: the runner, its safety, and what it says when it refuses.
 
+#[path = "migrations/adopt.rs"]
+mod adopt;
 #[path = "migrations/keys.rs"]
 mod keys;
 #[path = "migrations/operations.rs"]

@@ -197,7 +197,8 @@ fn fits(tool: Tool, format: Option<Format>) -> bool {
             | (Tool::Goose, Some(Format::Goose))
             | (Tool::Versions, Some(Format::Dbmate))
             | (Tool::Sqlx, Some(Format::Sqlx))
-            | (Tool::Refinery, Some(Format::Refinery))
+            // A folder of plain `V1__name.sql` shows as Flyway's.
+            | (Tool::Refinery, Some(Format::Refinery | Format::Flyway))
             | (Tool::Flyway, Some(Format::Flyway))
             | (Tool::Diesel, Some(Format::Diesel))
     )
@@ -235,12 +236,11 @@ fn recognise(table: &str, columns: &[String]) -> Option<Found> {
         layout.sort_unstable();
         sorted == layout
     };
-    // One column called version is too little to know a history by.
-    let named = columns.len() > 1 || table.to_ascii_lowercase().contains("migration") || table.eq_ignore_ascii_case("alembic_version");
-    if !named {
-        return None;
-    }
-    let known = LAYOUTS.iter().find(|(_, _, layout)| same(layout)).map(|(tool, name, _)| (Some(*tool), *name));
-    let (tool, name) = known.or_else(|| OTHERS.iter().find(|(_, layout)| same(layout)).map(|(name, _)| (None, *name)))?;
+    // One column called version is too little to know a history by, and `id, hash, created_at` may be anything.
+    let named = table.to_ascii_lowercase().contains("migration") || table.eq_ignore_ascii_case("alembic_version");
+    let known = LAYOUTS.iter().filter(|_| named || columns.len() > 1).find(|(_, _, layout)| same(layout));
+    let known = known.map(|(tool, name, _)| (Some(*tool), *name));
+    let other = || OTHERS.iter().filter(|_| named).find(|(_, layout)| same(layout)).map(|(name, _)| (None, *name));
+    let (tool, name) = known.or_else(other)?;
     Some(Found { tool, name, table: table.to_string() })
 }

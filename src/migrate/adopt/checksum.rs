@@ -42,11 +42,12 @@ impl fmt::Display for Checksum {
     }
 }
 
+/// Java takes CR, LF and CR LF for ends of lines.
 fn lines(bytes: &[u8]) -> i32 {
-    let text = String::from_utf8_lossy(bytes);
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut crc = crc32fast::Hasher::new();
-    for line in text.strip_prefix('\u{feff}').unwrap_or(&text).lines() {
-        crc.update(line.as_bytes());
+    for line in text.split(|byte| matches!(byte, b'\r' | b'\n')) {
+        crc.update(line);
     }
     crc.finalize() as i32
 }

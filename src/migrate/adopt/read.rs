@@ -28,14 +28,15 @@ fn golang_migrate(connection: &mut dyn Connection, from: &str, source: &Source) 
     if answer.rows() != 1 {
         return Err(doubt(format!("it has {} rows; golang-migrate has one", answer.rows())));
     }
-    let version = number(&answer, 0, 0)?;
     if is_true(answer.get(0, 1)) {
+        // It is -1 when undoing the first migration failed.
+        let version = answer.get(0, 0).as_i64().unwrap_or_default();
         return Err(doubt(format!(
             "its dirty flag is set at version {version}: golang-migrate stopped inside that migration. Look at what it left, mend it by \
              hand, and then have golang-migrate `force` the version that the database is at"
         )));
     }
-    Ok(up_to(source, version))
+    Ok(up_to(source, number(&answer, 0, 0)?))
 }
 
 /// Every version up to one; the last one itself even if the source does not have it, so that this is noticed.

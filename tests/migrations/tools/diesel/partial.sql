@@ -1,0 +1,26 @@
+BEGIN TRANSACTION;
+CREATE TABLE __diesel_schema_migrations (
+       version VARCHAR(50) PRIMARY KEY NOT NULL,
+       run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+INSERT INTO "__diesel_schema_migrations" VALUES('20240101090000','2026-11-28 07:53:08');
+INSERT INTO "__diesel_schema_migrations" VALUES('20240102090000','2026-11-28 07:53:08');
+CREATE TABLE person (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL
+);
+INSERT INTO "person" VALUES(1,'Ada');
+INSERT INTO "person" VALUES(2,'semi;colon');
+INSERT INTO "person" VALUES(3,'Zoë');
+CREATE TABLE visit (
+    id INTEGER PRIMARY KEY,
+    person_id INTEGER NOT NULL REFERENCES person(id),
+    note TEXT DEFAULT 'two
+lines'
+);
+INSERT INTO "visit" VALUES(1,1,'two
+lines');
+CREATE INDEX visit_person ON visit(person_id);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('person',3);
+COMMIT;

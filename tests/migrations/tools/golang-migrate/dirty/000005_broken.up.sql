@@ -1,0 +1,2 @@
+CREATE TABLE broken(x);
+INSERT INTO nowhere VALUES (1);

@@ -1,0 +1,23 @@
+BEGIN TRANSACTION;
+CREATE TABLE person (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL
+);
+INSERT INTO "person" VALUES(1,'Ada');
+INSERT INTO "person" VALUES(2,'semi;colon');
+INSERT INTO "person" VALUES(3,'Zoë');
+CREATE TABLE schema_migrations (version uint64,dirty bool);
+INSERT INTO "schema_migrations" VALUES(2,0);
+CREATE TABLE visit (
+    id INTEGER PRIMARY KEY,
+    person_id INTEGER NOT NULL REFERENCES person(id),
+    note TEXT DEFAULT 'two
+lines'
+);
+INSERT INTO "visit" VALUES(1,1,'two
+lines');
+CREATE UNIQUE INDEX version_unique ON schema_migrations (version);
+CREATE INDEX visit_person ON visit(person_id);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('person',3);
+COMMIT;

@@ -1,0 +1,26 @@
+BEGIN TRANSACTION;
+CREATE TABLE "ar_internal_metadata" ("key" varchar NOT NULL PRIMARY KEY, "value" varchar,
+            "created_at" datetime(6) NOT NULL, "updated_at" datetime(6) NOT NULL);
+INSERT INTO "ar_internal_metadata" VALUES('environment','development','2024-03-01 12:00:00.000000','2024-03-01 12:00:00.000000');
+CREATE TABLE person (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL
+);
+INSERT INTO "person" VALUES(1,'Ada');
+INSERT INTO "person" VALUES(2,'semi;colon');
+INSERT INTO "person" VALUES(3,'Zoë');
+CREATE TABLE "schema_migrations" ("version" varchar NOT NULL PRIMARY KEY);
+INSERT INTO "schema_migrations" VALUES('20240101090000');
+INSERT INTO "schema_migrations" VALUES('20240102090000');
+CREATE TABLE visit (
+    id INTEGER PRIMARY KEY,
+    person_id INTEGER NOT NULL REFERENCES person(id),
+    note TEXT DEFAULT 'two
+lines'
+);
+INSERT INTO "visit" VALUES(1,1,'two
+lines');
+CREATE INDEX visit_person ON visit(person_id);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('person',3);
+COMMIT;

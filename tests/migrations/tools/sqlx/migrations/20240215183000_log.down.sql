@@ -1,0 +1,3 @@
+DELETE FROM person WHERE name = 'Grace';
+DROP TRIGGER person_added;
+DROP TABLE log;
