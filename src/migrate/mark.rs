@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 
 /// Takes every migration up to `version` for applied: the database has what they would have made.
 pub fn baseline(setting: &Setting<'_, '_>, version: i64) -> Result<Report> {
-    write(setting, Direction::Baseline, |connection, state| {
+    write(setting, Direction::Baseline, |_, state| {
         if !state.applied.is_empty() {
             let newest = state.newest().unwrap_or_default();
             let message = format!(
@@ -24,7 +24,6 @@ pub fn baseline(setting: &Setting<'_, '_>, version: i64) -> Result<Report> {
             );
             return Err(Error::new(Kind::Migration, message));
         }
-        adopt::refuse_other(connection, setting.source)?;
         plan::find(setting.source, version)?;
         Ok((setting.source.migrations.iter().filter(|m| m.version <= version).collect(), None))
     })

@@ -45,7 +45,7 @@ fn tools() -> PathBuf {
 
 /// A database with what a tool left.
 fn history(file: &str) -> Database {
-    let database = Database::new();
+    let database = Database::fresh();
     database.run(&fs::read_to_string(tools().join(file)).unwrap());
     database
 }
@@ -276,7 +276,7 @@ fn a_migration_that_goose_has_undone() {
 #[test]
 fn a_fresh_table_is_no_history() {
     let tool = find("goose");
-    let database = Database::new();
+    let database = Database::fresh();
     database.run(
         "CREATE TABLE goose_db_version(id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER, is_applied INTEGER, tstamp TIMESTAMP);
          INSERT INTO goose_db_version(version_id, is_applied) VALUES (0, 1);
@@ -297,7 +297,7 @@ fn schema_migrations_by_its_columns() {
         ("version varchar(128) PRIMARY KEY", "('1'), ('2')", "dbmate"),
         ("version varchar NOT NULL PRIMARY KEY", "('0001'), ('0002')", "Rails"),
     ] {
-        let database = Database::new();
+        let database = Database::fresh();
         database.run(&format!("CREATE TABLE schema_migrations({table}); INSERT INTO schema_migrations VALUES {rows}"));
         let migrations = database.store.migrations(golang.clone());
         refused(migrations.up(None, None), &[name, "schema_migrations"]);
@@ -306,7 +306,7 @@ fn schema_migrations_by_its_columns() {
         assert!(report.adopted_from.unwrap().contains(name));
     }
     // Ecto's is not known.
-    let database = Database::new();
+    let database = Database::fresh();
     database.run("CREATE TABLE schema_migrations(version bigint, inserted_at text); INSERT INTO schema_migrations VALUES (1, '')");
     refused(database.store.migrations(golang).adopt(), &["no history of another tool"]);
 }
@@ -359,7 +359,7 @@ fn histories_that_cannot_be_adopted() {
                               INSERT INTO __EFMigrationsHistory VALUES ('20240101_a', '8')",
         ),
     ] {
-        let database = Database::new();
+        let database = Database::fresh();
         database.run(sql);
         all.push((name, database));
     }
@@ -374,7 +374,7 @@ fn histories_that_cannot_be_adopted() {
 /// A program's own table is not taken for a history by columns that are common.
 #[test]
 fn tables_of_the_program() {
-    let database = Database::new();
+    let database = Database::fresh();
     database.run(
         "CREATE TABLE file(id INTEGER PRIMARY KEY, hash TEXT, created_at TEXT); INSERT INTO file VALUES (1, 'a', '');
          CREATE TABLE format(version INTEGER); INSERT INTO format VALUES (3);",
@@ -384,7 +384,6 @@ fn tables_of_the_program() {
 
 /// What the messages advise must be possible.
 #[test]
-#[ignore = "mark::baseline refuses a database with another history, which is the cure that the messages name"]
 fn the_cure_of_a_baseline() {
     for database in [history("alembic/history.sql"), find("golang-migrate").history("partial")] {
         let migrations = database.store.migrations(find("golang-migrate").source(None));
