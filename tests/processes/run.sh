@@ -1,9 +1,10 @@
 #!/bin/sh
 # Many processes on one file, and processes that are killed. Builds its programs against the library in target/release and runs them.
 #
-#   tests/processes/run.sh [writers|crash]...
+#   tests/processes/run.sh [writers|crash|migrators]...
 #
 # writers  eight writers of five languages: see writers.py (WRITERS="SYNCHRONOUS THREADS OPERATIONS" for others)
+# migrators  programs of five languages that migrate one file at the same time, or are killed: see migrators.py
 # crash    kill -9 of busy writers: see crash.c (KEEPWELL_TEST_ROUNDS, KEEPWELL_TEST_SECONDS)
 set -eu
 cd "$(dirname "$0")/../.."
@@ -36,4 +37,13 @@ crash() {
     $out/crash
 }
 
-for part in ${*:-writers crash}; do "$part"; done
+migrators() {
+    ${CC:-cc} -std=c11 $warnings -Iinclude -o $out/migrator-c $here/migrator.c $link
+    ${CXX:-c++} -std="${CXXSTD:-c++17}" $warnings -Iinclude -o $out/migrator-cpp $here/migrator.cpp $link
+    rm -f $out/migrator-go
+    if command -v go >/dev/null; then (cd $here/go && go build -ldflags "-r $lib" -o ../../../$out/migrator-go ./migrate); fi
+    [ -x target/release/keepwell ] || cargo build --quiet --release --locked
+    PYTHONPATH=bindings/python timeout 300 "$python" $here/migrators.py $out target/release/keepwell
+}
+
+for part in ${*:-writers crash migrators}; do "$part"; done
