@@ -74,7 +74,7 @@ def killed(commands: List[List[str]], line: str, folder: Path, base: Path, round
         while version < COUNT:
             process = start(random.choice(commands), path, folder)
             try:
-                process.communicate(timeout=random.uniform(0.02, 0.15))
+                process.communicate(timeout=random.uniform(0.01, 0.05))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
@@ -92,7 +92,7 @@ def main() -> None:
         base, folder = Path(name), Path(name) / "migrations"
         migrations(folder)
         together(commands, commands[-1][0], folder, base / "together.db")
-        kills = killed(commands, commands[-1][0], folder, base, 3)
+        kills = killed(commands, commands[-1][0], folder, base, 10)
     print(f"migrators: {PROCESSES} processes of {len(commands)} languages applied {COUNT} migrations once each; {kills} kills left no half of one")
 
 
