@@ -46,7 +46,8 @@ def whole(line: str, path: Path, folder: Path) -> int:
     assert checked.returncode == 0, checked.stdout + checked.stderr
     with keepwell.open(path) as store:
         version = store.query_value("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name GLOB 't[0-9]*'")
-        assert version == store.query_value("SELECT coalesce(max(version), 0) FROM keepwell_migrations"), version
+        begun = store.query_value("SELECT count(*) FROM sqlite_schema WHERE name = 'keepwell_migrations'")
+        assert version == (store.query_value("SELECT max(version) FROM keepwell_migrations") if begun else 0), version
         for n in range(1, version + 1):
             assert store.query_value(f"SELECT count(*) FROM t{n}") == 200, f"t{n} at {version}"
         assert store.query_value("SELECT count(*) FROM sqlite_schema WHERE name = 'new'") == 0
