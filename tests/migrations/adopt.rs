@@ -390,3 +390,30 @@ fn the_cure_of_a_baseline() {
         assert_eq!(versions(&migrations.baseline(2).unwrap()), [1, 2]);
     }
 }
+
+/// Databases of Flyway 13.12.1 and ActiveRecord 6.1 themselves.
+#[test]
+fn what_flyway_and_rails_themselves_left_is_adopted() {
+    let adopt = |file: &str| {
+        let folder = file.split('/').next().unwrap();
+        let database = history(file);
+        let source = Source::folder(&tools().join(folder).join("migrations"), None, &[]).unwrap();
+        let migrations = database.store.migrations(source);
+        migrations.adopt().map(|report| report.migrations.iter().map(|line| line.version).collect::<Vec<i64>>())
+    };
+    let rails = [20240301120000, 20240302120000, 20240303120000, 20240304120000];
+    for (file, expected) in [
+        ("flyway-real/history.sql", &[1, 2, 3, 4, 5][..]),
+        ("flyway-real/partial.sql", &[1, 2]),
+        ("flyway-real/baseline.sql", &[1, 2]),
+        ("flyway-real/baseline_and_more.sql", &[1, 2, 3, 4, 5]),
+        ("flyway-real/deleted.sql", &[1, 2, 3, 4, 5]),
+        ("flyway-real/repeatable.sql", &[1, 2, 3, 4, 5]),
+        ("rails-real/history.sql", &rails),
+        ("rails-real/partial.sql", &rails[..2]),
+    ] {
+        assert_eq!(adopt(file).unwrap_or_else(|error| panic!("{file}: {error}")), expected, "{file}");
+    }
+    assert!(adopt("flyway-real/failed.sql").unwrap_err().message().contains("success = 0"));
+    assert!(adopt("rails-real/all_down.sql").unwrap_err().message().contains("no history"));
+}

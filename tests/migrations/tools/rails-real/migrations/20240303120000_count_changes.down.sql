@@ -1,0 +1,2 @@
+DROP TRIGGER book_changed;
+DROP TABLE former_title;

@@ -1,0 +1,3 @@
+DELETE FROM former_title;
+DELETE FROM book;
+DELETE FROM author;
