@@ -37,7 +37,8 @@ pub fn execute(connection: &mut dyn Connection, cursor: Cursor, params: Params<'
     result.map(|()| changes)
 }
 
-fn run_out(connection: &mut dyn Connection, cursor: Cursor, op: &Op<'_>, batch: &mut Batch) -> Result<()> {
+/// Runs a statement to its end; its rows are dropped.
+pub fn run_out(connection: &mut dyn Connection, cursor: Cursor, op: &Op<'_>, batch: &mut Batch) -> Result<()> {
     const DROPPED: Limit = Limit { rows: 256, bytes: 64 * 1024 };
     while connection.fetch(cursor, op, batch, DROPPED)? == Fetch::More {}
     Ok(())

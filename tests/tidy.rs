@@ -36,7 +36,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("exec", &["cancel", "driver", "error", "rows", "value"]),
     ("group", &["cancel", "driver", "error", "exec", "member", "pool"]),
     ("session", &["sync", "cancel", "driver", "error", "exec", "pool", "process", "rows", "tx", "value"]),
-    ("migrate", &["cancel", "clock", "config", "driver", "error", "lead", "rows", "tables", "value"]),
+    ("migrate", &["cancel", "clock", "config", "driver", "error", "exec", "lead", "rows", "tables", "value"]),
     ("options", &["cancel"]),
     ("results", &["cancel", "driver", "error", "rows", "session", "value"]),
     // The store is where the parts meet; the instance and the border stand on it.

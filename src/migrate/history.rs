@@ -165,6 +165,7 @@ impl State {
 }
 
 /// What is written about one migration.
+#[derive(Clone, Copy)]
 pub struct Entry<'a> {
     pub migration: &'a Migration,
     pub direction: Direction,

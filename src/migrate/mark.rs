@@ -98,7 +98,6 @@ fn inside<'a>(
         if let Some(running) = state.running.take_if(|running| running.version == migration.version) {
             history::settle(connection, running.id, &Entry { statements: running.statements.unsigned_abs(), ..entry }, "abandoned")?;
         }
-        let entry = Entry { migration, direction, statements: 0, duration: Duration::ZERO, schema_hash: Some(&hash) };
         history::add(connection, &entry, "done", &author)?;
         state.take(plan::Step { version: migration.version, direction }, migration);
         let mut line = line_of(migration, &migration.up, direction);

@@ -12,8 +12,9 @@ use super::schema::Hash;
 use super::script::enforce;
 use super::Report;
 use crate::cancel::Op;
-use crate::driver::{Connection, Fetch, Limit, Mode, Permit};
+use crate::driver::{Connection, Mode, Permit};
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::exec;
 use crate::lead::Lead;
 use crate::rows::Batch;
 use crate::tables::Tables;
@@ -246,15 +247,7 @@ impl Work<'_, '_> {
     /// Runs one statement, which may take long.
     fn order(&mut self, sql: &str) -> Result<()> {
         let cursor = self.connection.prepare(sql, Permit::Everything, false)?;
-        let mut batch = Batch::new(0);
-        let limit = Limit { rows: 256, bytes: 64 * 1024 };
-        let result = loop {
-            match self.connection.fetch(cursor, self.op, &mut batch, limit) {
-                Ok(Fetch::More) => {}
-                Ok(Fetch::Done) => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
+        let result = exec::run_out(self.connection, cursor, self.op, &mut Batch::new(0));
         self.connection.finish(cursor);
         result
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::Script;
 use super::{ask, keys};
 use crate::cancel::Op;
-use crate::driver::{refuse_nul, Connection, Cursor, Fetch, Limit, Permit, Plan};
+use crate::driver::{refuse_nul, Connection, Cursor, Permit, Plan};
 use crate::error::{Error, Kind, Result};
+use crate::exec;
 use crate::lead::Lead;
 use crate::rows::Batch;
 use crate::tables::Tables;
@@ -153,7 +154,7 @@ impl Run<'_, '_> {
             let own = dropped.as_ref().map_or(0, |table| keys::count(self.connection, table).unwrap_or_default());
             let lost = self.connection.total_changes() + own;
             self.connection.count_from_here(cursor)?;
-            run_out(self.connection, cursor, self.op)?;
+            exec::run_out(self.connection, cursor, self.op, &mut Batch::new(0))?;
             Ok(self.connection.total_changes() - lost)
         });
         self.connection.finish(cursor);
@@ -270,14 +271,6 @@ fn cascade(rows: i64) -> Error {
          `-- keepwell: foreign keys on` out, so that the table can be rebuilt, or delete those rows first by a statement of their own"
     );
     Error::new(Kind::Migration, message)
-}
-
-/// Runs a statement to its end; its rows are dropped.
-fn run_out(connection: &mut dyn Connection, cursor: Cursor, op: &Op<'_>) -> Result<()> {
-    const DROPPED: Limit = Limit { rows: 256, bytes: 64 * 1024 };
-    let mut batch = Batch::new(0);
-    while connection.fetch(cursor, op, &mut batch, DROPPED)? == Fetch::More {}
-    Ok(())
 }
 
 /// A text for people: its file, or that it has none.

@@ -79,7 +79,6 @@ impl Runner<'_, '_> {
             }
             history::settle(connection, running.id, &Entry { statements: running.statements.unsigned_abs(), ..entry }, "abandoned")?;
         }
-        let entry = Entry { migration, direction: step.direction, statements: 0, duration: Duration::ZERO, schema_hash: None };
         history::add(connection, &entry, "running", &self.author)?;
         let id = history::newest(connection)?;
         self.commit()?;
