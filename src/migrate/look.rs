@@ -8,7 +8,7 @@ use super::keys::Violations;
 use super::plan::{self, Goal};
 use super::report::{Direction, Line, Problem, State as Standing};
 use super::schema::Hash;
-use super::{Migration, Policy, Report, Script, Source};
+use super::{Migration, Policy, Report, Source};
 use crate::driver::Connection;
 use crate::error::Result;
 use crate::tables::Tables;
@@ -104,11 +104,4 @@ fn history(line: &mut Line, applied: &Applied) {
     line.host.clone_from(&applied.host);
     line.program.clone_from(&applied.program);
     line.engine.clone_from(&applied.engine);
-}
-
-impl Script {
-    /// Whether there is nothing to run.
-    pub fn is_empty(&self) -> bool {
-        crate::lead::Lead::of(&self.sql).word.is_empty()
-    }
 }

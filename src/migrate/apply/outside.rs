@@ -6,12 +6,14 @@ use super::{heard, violated, Did, Effect, Event, Phase, Runner, Setting};
 use crate::driver::Connection;
 use crate::error::{Error, Kind, Result};
 use crate::migrate::history::{self, Entry};
+use crate::migrate::keys::Violations;
 use crate::migrate::plan::Step;
 use crate::migrate::policy::Interrupted;
 use crate::migrate::report::{Line, Problem, State as Standing};
 use crate::migrate::schema::Hash;
 use crate::migrate::script::{self, Change, Done, Run};
 use crate::migrate::{Migration, Script};
+use crate::tables::Tables;
 
 impl Runner<'_, '_> {
     /// Runs a step statement by statement. The write lock is held when it is called.
@@ -36,13 +38,14 @@ impl Runner<'_, '_> {
         let (id, from) = self.open_row(step, migration, &line)?;
         self.tell(Phase::Begin, &line, None)?;
         let began = Instant::now();
-        let before = violated(&mut *self.connection)?;
+        let before = if self.setting.enforces { Some(violated(&mut *self.connection)?) } else { None };
         let done = self.run_outside(script, &line, id, from).map_err(|error| self.name(error, &line))?;
-        self.hash = Some(Hash::of(&mut *self.connection)?);
+        let hash = Hash::of(&mut *self.connection)?;
+        self.hash = Some(hash.clone());
         self.note(&mut line, &done, began.elapsed());
         self.close_row(id, migration, &line)?;
-        if self.setting.enforces && !done.rows.is_empty() {
-            let after = violated(&mut *self.connection)?;
+        if let Some(before) = before.filter(|_| !done.rows.is_empty()) {
+            let after = Violations::find(&mut *self.connection, &Tables::All, hash.referring())?;
             let refused = after.refuse_new(&before, done.schema == Change::Anything);
             refused.map_err(|error| self.name(error, &line).followed_by("; it ran outside a transaction and stays"))?;
         }
