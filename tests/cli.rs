@@ -8,3 +8,9 @@ mod new;
 mod scripts;
 #[path = "cli/stage.rs"]
 mod stage;
+#[path = "cli/stats.rs"]
+mod stats;
+#[path = "cli/stats_checks.rs"]
+mod stats_checks;
+#[path = "cli/stats_files.rs"]
+mod stats_files;

@@ -23,7 +23,7 @@ impl Arguments {
     /// Reads the program's arguments. Ends it with code 2 and the usage where they are wrong.
     pub fn read() -> Arguments {
         let arguments = Arguments::parse();
-        let Command::Migrate(migrate) = &arguments.command;
+        let Command::Migrate(migrate) = &arguments.command else { return arguments };
         // clap keeps the innermost command's values alone; a policy must not get lost that way.
         let given = env::args_os().take_while(|argument| argument != "--").filter(is_policy).count();
         if given > migrate.common.policies.len() {
@@ -42,6 +42,37 @@ fn is_policy(argument: &OsString) -> bool {
 pub enum Command {
     /// Numbered changes of a schema, each applied once.
     Migrate(Migrate),
+    /// What is in a database file: its tables and indexes by size, its settings, and whether it is sound.
+    Stats(Stats),
+}
+
+#[derive(Args)]
+#[command(after_help = exit::HELP)]
+pub struct Stats {
+    /// The database: a path or a `file:` URI [env: KEEPWELL_DATABASE]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// keepwell's YAML configuration; FILE names another file than it does [env: KEEPWELL_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Check every page, row and index (PRAGMA integrity_check), but no CHECK: exit with 4 when something is wrong
+    #[arg(long)]
+    pub integrity_check: bool,
+    /// The same without comparing indexes with their tables, which is faster (PRAGMA quick_check)
+    #[arg(long)]
+    pub quick: bool,
+    /// Look for rows whose foreign keys lead nowhere; exit with 4 when there are any
+    #[arg(long)]
+    pub foreign_key_check: bool,
+    /// How long it may take, such as 30s; else as long as it takes
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Write the report as one JSON object, errors too, and nothing else, to standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing but errors and what the checks found
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 #[derive(Args)]

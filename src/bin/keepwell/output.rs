@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use keepwell::{Error, Kind, Result};
 
-use super::arguments::Common;
+use super::arguments::Command;
 
 /// How things are said.
 pub struct Output {
@@ -14,8 +14,15 @@ pub struct Output {
 }
 
 impl Output {
-    pub fn new(common: &Common) -> Output {
-        Output { json: common.json, quiet: common.quiet, verbose: common.verbose }
+    /// As a command's arguments ask for.
+    pub fn of(command: &Command) -> Output {
+        match command {
+            Command::Migrate(migrate) => {
+                let common = &migrate.common;
+                Output { json: common.json, quiet: common.quiet, verbose: common.verbose }
+            }
+            Command::Stats(stats) => Output { json: stats.json, quiet: stats.quiet, verbose: false },
+        }
     }
 
     /// Writes to standard output what was asked for.
