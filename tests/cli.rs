@@ -2,6 +2,8 @@
 
 #[path = "cli/commands.rs"]
 mod commands;
+#[path = "cli/fake.rs"]
+mod fake;
 #[path = "cli/new.rs"]
 mod new;
 #[path = "cli/scripts.rs"]
@@ -14,3 +16,10 @@ mod stats;
 mod stats_checks;
 #[path = "cli/stats_files.rs"]
 mod stats_files;
+#[path = "cli/top.rs"]
+mod top;
+#[path = "cli/top_gone.rs"]
+mod top_gone;
+#[cfg(target_os = "linux")]
+#[path = "cli/top_terminal.rs"]
+mod top_terminal;

@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use keepwell::migrate::{policy, Format};
 
 use super::exit;
+use super::top::Address;
 
 /// keepwell: an embedded data layer over SQLite.
 #[derive(Parser)]
@@ -44,6 +45,8 @@ pub enum Command {
     Migrate(Migrate),
     /// What is in a database file: its tables and indexes by size, its settings, and whether it is sound.
     Stats(Stats),
+    /// What the stores of a running process do, as its metrics tell it (metrics.listen).
+    Top(Top),
 }
 
 #[derive(Args)]
@@ -73,6 +76,29 @@ pub struct Stats {
     /// Say nothing but errors and what the checks found
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = exit::HELP)]
+pub struct Top {
+    /// Where the process shows its metrics: its metrics.listen
+    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:9187")]
+    pub address: Address,
+    /// The time between two looks, such as 500ms; a plain number is in seconds
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub interval: Duration,
+    /// This store alone, by its label
+    #[arg(long, value_name = "LABEL")]
+    pub store: Option<String>,
+    /// Write one sample as plain lines, and end
+    #[arg(long, conflicts_with = "batch")]
+    pub once: bool,
+    /// Write so many samples as plain lines, and end
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch: Option<u64>,
+    /// Write one sample as a JSON object, errors too, or one a line with --batch
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]
@@ -229,4 +255,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     keepwell::config::duration(text).ok_or_else(|| "a time is wanted, such as 250ms, 30s, 2m or 1h".to_string())
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| if time.is_zero() { Err("0 is no interval".to_string()) } else { Ok(time) })
 }

@@ -1,4 +1,4 @@
-//! The program `keepwell`: migrations, and looks at a database file, on the command line. It stands on the public interface alone.
+//! The program `keepwell`: migrations, and looks at a database file or a running process, on the command line. It stands on the public interface alone.
 
 mod act;
 mod arguments;
@@ -15,6 +15,7 @@ mod schema;
 mod stats;
 mod table;
 mod template;
+mod top;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let done = match &command {
         Command::Migrate(migrate) => act::act(migrate, &output),
         Command::Stats(stats) => stats::act(stats, &output),
+        Command::Top(top) => top::act(top, &output),
     };
     let code = done.unwrap_or_else(|error| {
         output.fail(&error);

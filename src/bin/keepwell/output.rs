@@ -22,6 +22,7 @@ impl Output {
                 Output { json: common.json, quiet: common.quiet, verbose: common.verbose }
             }
             Command::Stats(stats) => Output { json: stats.json, quiet: stats.quiet, verbose: false },
+            Command::Top(top) => Output { json: top.json, quiet: false, verbose: false },
         }
     }
 
@@ -30,12 +31,16 @@ impl Output {
     /// # Errors
     /// [`Kind::Io`] when it cannot be written, such as to a full disk; not when nobody reads it any more.
     pub fn write(&self, text: &str) -> Result<()> {
+        self.reach(text).map(drop)
+    }
+
+    /// The same, and says whether somebody reads it still.
+    pub fn reach(&self, text: &str) -> Result<bool> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(Error::new(Kind::Io, format!("standard output: {error}")).with_source(error))
-            }
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Error::new(Kind::Io, format!("standard output: {error}")).with_source(error)),
         }
     }
 

@@ -34,6 +34,29 @@ pub fn bytes(bytes: u64) -> String {
     format!("{size:.1} {}", UNITS[unit])
 }
 
+/// A number in six characters at most, for columns that do not jump.
+pub fn short_number(number: f64) -> String {
+    const UNITS: [(f64, &str); 3] = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
+    // Up to five digits are shown as they are.
+    match UNITS.iter().find(|(unit, _)| number >= 100.0 * unit) {
+        Some((unit, sign)) => format!("{:.0}{sign}", number / unit),
+        None if number >= 99.95 || number.fract() == 0.0 => format!("{number:.0}"),
+        None => format!("{number:.1}"),
+    }
+}
+
+/// A duration of so many seconds in three digits, from microseconds on.
+pub fn short_time(seconds: f64) -> String {
+    const UNITS: [(f64, &str); 3] = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs")];
+    let (unit, name) = UNITS.into_iter().find(|(unit, _)| seconds >= *unit * 0.9995).unwrap_or(UNITS[2]);
+    let value = seconds / unit;
+    match value {
+        value if value >= 99.95 => format!("{value:.0} {name}"),
+        value if value >= 9.995 => format!("{value:.1} {name}"),
+        value => format!("{value:.2} {name}"),
+    }
+}
+
 /// A part of a whole in percent; nothing is no part of nothing.
 pub fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 {
@@ -45,13 +68,25 @@ pub fn percent(part: u64, whole: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, percent};
+    use super::{bytes, percent, short_number, short_time};
 
     #[test]
     fn bytes_are_in_the_largest_unit_that_fits() {
         let shown = [0, 1023, 1024, 1536, 1_048_524, 1_048_525, 1 << 20, (1 << 30) - 1, 5 << 40, u64::MAX].map(bytes);
         let expected = ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1023.9 KiB", "1.0 MiB", "1.0 MiB", "1.0 GiB", "5.0 TiB", "16384.0 PiB"];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn short_numbers_have_six_characters_at_most() {
+        let shown = [0.0, 0.04, 9.96, 12.3, 99.96, 1234.5, 99_999.0, 100_000.0, 1.234e6, 1.234e8, 5e11].map(short_number);
+        assert_eq!(shown, ["0", "0.0", "10.0", "12.3", "100", "1234", "99999", "100k", "1234k", "123M", "500G"]);
+    }
+
+    #[test]
+    fn short_times_have_three_digits() {
+        let shown = [0.0, 5e-7, 12.3456e-6, 0.99996e-3, 0.1234, 1.5, 250.0].map(short_time);
+        assert_eq!(shown, ["0.00 µs", "0.50 µs", "12.3 µs", "1.00 ms", "123 ms", "1.50 s", "250 s"]);
     }
 
     #[test]
