@@ -5,6 +5,7 @@
 // The nouns: plain data that everything else shares.
 pub mod config;
 pub mod error;
+mod errors;
 pub mod footprint;
 mod lead;
 pub mod rows;
@@ -25,12 +26,14 @@ pub mod metrics;
 pub mod process;
 pub mod slots;
 pub mod sync;
+mod ticks;
 
 // Connections, and what is done with them.
 mod caretaker;
 mod exec;
 mod group;
 mod holders;
+mod listener;
 mod member;
 pub mod migrate;
 mod pool;

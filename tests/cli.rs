@@ -20,6 +20,8 @@ mod stats_files;
 mod top;
 #[path = "cli/top_gone.rs"]
 mod top_gone;
+#[path = "cli/top_real.rs"]
+mod top_real;
 #[cfg(target_os = "linux")]
 #[path = "cli/top_terminal.rs"]
 mod top_terminal;

@@ -9,6 +9,7 @@ pub(super) const NO_SOURCE: &str = "datasource is not set; name a file (file:app
 pub(super) fn validate(config: &Config) -> Result<(), String> {
     limits(config)?;
     idle_readers(config)?;
+    super::listen::address(&config.metrics).map(drop)?;
     config.datasource.as_ref().map(drop).ok_or_else(|| NO_SOURCE.to_owned())
 }
 
@@ -17,6 +18,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = config.datasource.as_ref().map(|source| source.warnings().to_vec()).unwrap_or_default();
     warnings.extend(no_cleanup(config));
     warnings.extend(engine(config));
+    warnings.extend(silent(config));
     warnings
 }
 
@@ -64,4 +66,11 @@ fn engine(config: &Config) -> Vec<String> {
         warnings.push(format!("options.journal_mode = {mode}: readers and the writer block each other; wal avoids it"));
     }
     warnings
+}
+
+fn silent(config: &Config) -> Option<String> {
+    let metrics = &config.metrics;
+    let asked = [("listen", &metrics.listen), ("file", &metrics.file)].into_iter().find(|(_, value)| !value.is_empty());
+    let (key, _) = asked.filter(|_| !metrics.enabled)?;
+    Some(format!("metrics.{key}: it has no effect while metrics.enabled is false"))
 }

@@ -176,6 +176,8 @@ fn config(place: &Place<'_>) -> Result<Config> {
     let mut config = Config::new();
     file.map_or(Ok(()), |file| config.load_file(&file))?;
     database.map_or(Ok(()), |database| config.load_uri(&database))?;
+    // The metrics of a configuration are the application's: its address is taken, and its file is not this program's to write.
+    config.metrics.enabled = false;
     if let Some(timeout) = place.timeout {
         config.pool.wait_timeout = timeout.clamp(SHORTEST, LONGEST);
     }

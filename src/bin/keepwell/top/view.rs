@@ -15,6 +15,7 @@ pub struct View {
     pub seconds: f64,
     pub reads: Option<Rate>,
     pub writes: Option<Rate>,
+    /// Of transactions that programs began; a single write is none.
     pub commits: Option<Rate>,
     pub errors: Option<Rate>,
     pub rows_returned: Option<Rate>,
