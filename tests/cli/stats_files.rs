@@ -159,6 +159,7 @@ fn a_database_in_a_folder_that_may_not_be_written_is_read_all_the_same() {
         database(&stage, &[("options.journal_mode", mode)], ROWS).close(None).unwrap();
         let ran = as_nobody(&stage, "app.db");
         assert!(ran.code == 0 && ran.out.contains("  table  t\n"), "{mode}: {ran:?}");
+        assert!(ran.out.contains(&format!("\njournal mode       {mode}\n")), "{ran:?}");
         assert_eq!(ran.err.contains("a file that nobody changes meanwhile"), mode == "wal", "{ran:?}");
     }
 }

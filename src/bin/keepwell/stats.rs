@@ -7,7 +7,8 @@ mod settings;
 mod show;
 mod space;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 
 use keepwell::config::Source;
 use keepwell::migrate::Source as Migrations;
@@ -42,6 +43,9 @@ fn examine(store: &Store, stats: &Stats, options: &QueryOptions<'_>, output: &Ou
     let scope = store.begin(TxMode::ReadOnly, &QueryOptions { whole: true, ..*options })?;
     let ask = Ask::new(&scope);
     report.settings = settings::read(&ask)?;
+    if has_unseen_log(store) {
+        report.settings.journal_mode = "wal".to_string();
+    }
     match space::read(&ask) {
         // The check will say more.
         Err(error) if error.kind() == Kind::Corrupt && check::of_pages(stats) => report.notes.push(format!("sizes: {error}")),
@@ -58,6 +62,16 @@ fn files(store: &Store, report: &mut Report) {
     let size = |path| fs::metadata(path).map_or(0, |file| file.len());
     report.file_bytes = size(path.clone());
     report.wal_bytes = size(database::beside(path, "-wal"));
+}
+
+/// Whether the file is read as one that does not change, of which SQLite does not say that it has a write-ahead log otherwise. Such a file
+/// has no locks that opening it once more could lose. <https://sqlite.org/fileformat2.html#file_format_version_numbers>
+fn has_unseen_log(store: &Store) -> bool {
+    const WRITE_VERSION: usize = 18;
+    const WAL: u8 = 2;
+    let Ok(Source::File { path, immutable: true, .. }) = store.config().source() else { return false };
+    let mut head = [0; WRITE_VERSION + 1];
+    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head[WRITE_VERSION] == WAL
 }
 
 /// The history of migrations, whatever migrations there are; one that cannot be read leaves the rest worth saying.
