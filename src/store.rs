@@ -167,7 +167,6 @@ impl Store {
         let cache = clock.map(|(clock, limits)| Arc::new(Cache::new(clock, driver.marks(), limits)));
         let parts = Parts { pool: pool.clone(), sentry: sentry.clone(), warnings: warnings.clone(), meter, cache: cache.clone() };
         let insight = Arc::new(Insight::new(config, parts)?);
-        insight.take_sample();
         insight.write_file()?;
         let listener = expose::listen(config, &insight)?;
         let caretaker = Caretaker::start(&pool, &sentry, &insight, settings::rhythm(config));
