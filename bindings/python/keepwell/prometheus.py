@@ -19,6 +19,9 @@ from ._store import Store
 
 __all__ = ["Collector"]
 
+#: Reads the OpenMetrics form: that has units, and bounds of buckets in the one form that both formats take.
+_parse: Any = text_string_to_metric_families
+
 
 class Collector:
     """A collector for stores: each metric is one family, with a label ``store`` for each of them.
@@ -57,17 +60,16 @@ class Collector:
 
 def _label(store: Store) -> str:
     """What the store is called in its metrics."""
-    families: Any = text_string_to_metric_families(store.metrics("openmetrics"))
-    label: str = next(families).samples[0].labels["store"]
+    label: str = next(_parse(store.metrics("openmetrics"))).samples[0].labels["store"]
     return label
 
 
 def _families(store: Any) -> List[Metric]:
-    """The metrics of a store. They are read from OpenMetrics: it has units, and bounds of buckets in the one form that both formats take."""
+    """The metrics of a store; none where there is no store any more."""
     if store is None:
         return []
     try:
         text = store.metrics("openmetrics")
     except (ClosedError, ForkedError):
         return []
-    return [*text_string_to_metric_families(text)]
+    return [*_parse(text)]

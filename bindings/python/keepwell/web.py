@@ -60,7 +60,7 @@ def asgi(store: Store) -> _Asgi:
         if scope["type"] != "http":
             raise ValueError(f"keepwell.web serves http, not {scope['type']}")
         accept = b", ".join([value for name, value in scope["headers"] if name.lower() == b"accept"]).decode("latin-1")
-        path = scope["path"][len(scope.get("root_path", "")) :] if scope["path"].startswith(scope.get("root_path", "")) else scope["path"]
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
         page = await asyncio.get_running_loop().run_in_executor(None, _page, store, scope["method"], path, accept)
         headers = [(name.lower().encode(), value.encode()) for name, value in page.headers()]
         await send({"type": "http.response.start", "status": int(page.status[:3]), "headers": headers})
