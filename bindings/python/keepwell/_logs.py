@@ -42,6 +42,7 @@ class LogForwarding:
 
     def __init__(self, logger: logging.Logger, level: int, capacity: int) -> None:
         self._logger = logger
+        self._capacity = capacity
         self._log = _library.open_log(level, capacity)
         self._closing = False
         #: Events that were lost because handlers were slower than they came.
@@ -68,13 +69,15 @@ class LogForwarding:
             self._thread.join()
 
     def _forward(self) -> None:
-        """Hands events on until it is closed and there are none left."""
+        """Hands events on until it is closed, and then those that were in line."""
+        left = self._capacity
         try:
-            while True:
+            while left:
                 closing = self._closing
                 event = _library.next_log_event(self._log, 0 if closing else _SLICE_US)
                 if event is not None:
                     self._hand_on(event)
+                    left -= int(closing)
                 elif closing:
                     return
         except Error:
@@ -150,6 +153,7 @@ def forward_logs(
     have the level 5. Each call forwards anew: call it once. A handler that uses a store makes events itself, so see that it makes fewer
     than it handles.
     """
+    base = logger if isinstance(logger, logging.Logger) else logging.getLogger("keepwell" if logger is None else logger)
     base = logger if isinstance(logger, logging.Logger) else logging.getLogger("keepwell" if logger is None else logger)
     if isinstance(capacity, bool) or not isinstance(capacity, int) or not 0 < capacity < 1 << 32:
         raise ValueError(f"capacity: an int, 1 or more, not {capacity!r}")

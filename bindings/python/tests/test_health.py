@@ -15,12 +15,12 @@ import pytest
 
 def test_a_healthy_store(store: keepwell.Store, tmp_path: Path) -> None:
     store.execute("CREATE TABLE t(a)")
+    stats = store.stats()
     health = store.health(timeout=5)
     assert (health.healthy, health.can_read, health.can_write, health.message) == (True, True, True, "")
     assert health.last_error is None and health.schema_version is None
-    stats = store.stats()
     assert (health.pool.max_open, health.pool.in_use, health.pool.waiting) == (stats["max_open"], 0, 0)
-    assert health.pool.open == stats["open"] == health.pool.idle
+    assert health.pool.open == stats["open"] == health.pool.idle, "as it was before the look"
     assert health.wal_bytes == (tmp_path / "test.db-wal").stat().st_size
     assert health.database_bytes is not None and health.database_bytes > 0
 
