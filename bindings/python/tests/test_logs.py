@@ -15,6 +15,9 @@ import pytest
 from conftest import ENDLESS, Script
 from test_signals import interrupt
 
+#: Takes more than a microsecond on any machine.
+SLOW = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 300) SELECT count(*) FROM c"
+
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
 
 
@@ -81,7 +84,7 @@ def test_parameters_are_redacted_unless_asked_for(tmp_path: Path, kept: Kept) ->
     config = {"datasource": str(tmp_path / "p.db"), "metrics.slow_query": "1us"}
     for more, shown in (({}, False), ({"metrics.slow_query_params": True}, True)):
         with keepwell.open({**config, **more}) as store, keepwell.forward_logs():
-            store.query("SELECT ?, ?", ("hush-hush", 5))
+            store.query(f"{SLOW} WHERE ? || ? != ''", ("hush-hush", 5))
         record = kept.records.pop()
         assert ("hush-hush" in repr(record.__dict__)) == shown, record.__dict__
         assert shown or record.keepwell["params"] == "1: text of 9 bytes, 2: integer"
@@ -89,9 +92,9 @@ def test_parameters_are_redacted_unless_asked_for(tmp_path: Path, kept: Kept) ->
 
 def test_a_percent_sign_is_one(slow: keepwell.Store, kept: Kept) -> None:
     with keepwell.forward_logs():
-        slow.query("SELECT 'ä %s %d %' LIKE '%ä%'")
+        slow.query(f"{SLOW} WHERE 'ä %s %d %' LIKE '%ä%'")
     (record,) = kept.records
-    assert record.getMessage().endswith("SELECT 'ä %s %d %' LIKE '%ä%'")
+    assert record.getMessage().endswith(f"{SLOW} WHERE 'ä %s %d %' LIKE '%ä%'")
 
 
 def test_errors_have_their_code(store: keepwell.Store, kept: Kept) -> None:
@@ -111,7 +114,7 @@ LEVELS = [
 def test_the_level_decides_what_comes(level: Any, with_debug: bool, slow: keepwell.Store, kept: Kept) -> None:
     with keepwell.forward_logs(**({} if level is None else {"level": level})):
         fail(slow)
-        slow.query("SELECT 1")
+        slow.query(SLOW)
     names = [name for name, number in kept.told() if name in ("keepwell.slow", "keepwell.error")]
     assert names == (["keepwell.error"] if with_debug else []) + ["keepwell.slow"]
 
@@ -134,7 +137,7 @@ def test_a_logger_of_ones_own(slow: keepwell.Store, kept: Kept) -> None:
     for logger in (own, "shop.db"):
         with keepwell.forward_logs(logger) as forwarding:
             assert repr(forwarding) == "<keepwell.LogForwarding to 'shop.db'>"
-            slow.query("SELECT 1")
+            slow.query(SLOW)
         assert repr(forwarding) == "<keepwell.LogForwarding to 'shop.db', closed>"
     own.removeHandler(handler)
     assert [record.name for record in handler.records] == ["shop.db.slow"] * 2 and kept.records == []
@@ -144,7 +147,7 @@ def test_a_level_that_the_logger_does_not_take_makes_no_record(slow: keepwell.St
     logging.getLogger("keepwell.slow").setLevel(logging.ERROR)
     try:
         with keepwell.forward_logs():
-            slow.query("SELECT 1")
+            slow.query(SLOW)
     finally:
         logging.getLogger("keepwell.slow").setLevel(logging.NOTSET)
     assert kept.records == []
@@ -153,10 +156,10 @@ def test_a_level_that_the_logger_does_not_take_makes_no_record(slow: keepwell.St
 def test_close_hands_on_what_has_happened_and_no_more(slow: keepwell.Store, kept: Kept) -> None:
     forwarding = keepwell.forward_logs()
     for _ in range(300):
-        slow.query("SELECT 1")
+        slow.query(SLOW)
     forwarding.close()
     assert len(kept.records) == 300 and forwarding.closed and forwarding.dropped == 0
-    slow.query("SELECT 1")
+    slow.query(SLOW)
     forwarding.close()
     with keepwell.forward_logs():
         pass
@@ -187,22 +190,22 @@ def gate(kept: Kept) -> Iterator[Gate]:
 
 def test_what_is_lost_is_counted_and_told(slow: keepwell.Store, gate: Gate) -> None:
     with keepwell.forward_logs(capacity=10) as forwarding:
-        slow.query("SELECT 0")
+        slow.query(f"{SLOW} WHERE 0")
         assert gate.reached.wait(30)
         for i in range(1, 26):  # 15 more than there is room for
-            slow.query(f"SELECT {i}")
+            slow.query(f"{SLOW} WHERE {i}")
         gate.open.set()
     assert forwarding.dropped == 15
     first, told, *rest = gate.records
     assert (told.name, told.levelno, told.keepwell, told.store) == ("keepwell.log", logging.WARNING, {"dropped": 15}, "")
     assert told.getMessage().startswith("15 events were lost")
-    assert [record.keepwell["sql"] for record in [first, *rest]] == [f"SELECT {i}" for i in [0, *range(16, 26)]]
+    assert [record.keepwell["sql"] for record in [first, *rest]] == [f"{SLOW} WHERE {i}" for i in [0, *range(16, 26)]]
 
 
 def test_a_slow_handler_holds_no_call_up(slow: keepwell.Store, gate: Gate) -> None:
     with keepwell.forward_logs():
         for _ in range(50):
-            slow.query("SELECT 1")
+            slow.query(SLOW)
         assert not gate.open.is_set() and len(gate.records) <= 1
         gate.open.set()
     assert len(gate.records) == 50
@@ -218,11 +221,11 @@ def test_what_a_handler_raises_ends_nothing(error: Any, slow: keepwell.Store, ke
     logging.getLogger("keepwell").addHandler(broken)
     try:
         with keepwell.forward_logs():
-            slow.query("SELECT 1")
-            slow.query("SELECT 2")
+            slow.query(f"{SLOW} WHERE 1")
+            slow.query(f"{SLOW} WHERE 2")
     finally:
         logging.getLogger("keepwell").removeHandler(broken)
-    assert [record.keepwell["sql"] for record in kept.records] == ["SELECT 1", "SELECT 2"]
+    assert [record.keepwell["sql"] for record in kept.records] == [f"{SLOW} WHERE 1", f"{SLOW} WHERE 2"]
     told = capsys.readouterr().err
     assert told.count("--- Logging error ---") == 2 and told.count("broken handler") >= 2
 
@@ -240,12 +243,12 @@ def test_a_handler_may_close_the_forwarding_and_use_a_store(slow: keepwell.Store
         logging.getLogger("keepwell").addHandler(writer)
         try:
             forwarding = keepwell.forward_logs()
-            slow.query("SELECT 1")
+            slow.query(SLOW)
             assert written.wait(30)
         finally:
             logging.getLogger("keepwell").removeHandler(writer)
         forwarding.close()
-        assert forwarding.closed and notes.query("SELECT * FROM note") == [("SELECT 1",)]
+        assert forwarding.closed and notes.query("SELECT * FROM note") == [(SLOW,)]
 
 
 def test_the_event_loop_goes_on(slow: keepwell.Store, gate: Gate) -> None:
@@ -254,7 +257,7 @@ def test_the_event_loop_goes_on(slow: keepwell.Store, gate: Gate) -> None:
     async def work() -> int:
         turns = 0
         async with keepwell.forward_logs():
-            slow.query("SELECT 1")
+            slow.query(SLOW)
             assert await asyncio.get_running_loop().run_in_executor(None, gate.reached.wait, 30)
 
             async def let_go() -> None:
@@ -272,29 +275,31 @@ def test_the_event_loop_goes_on(slow: keepwell.Store, gate: Gate) -> None:
 
 def test_two_forwardings_do_not_take_each_others_events(slow: keepwell.Store, kept: Kept) -> None:
     with keepwell.forward_logs("keepwell"), keepwell.forward_logs("keepwell.second"):
-        slow.query("SELECT 1")
+        slow.query(SLOW)
     assert sorted(name for name, _ in kept.told()) == ["keepwell.second.slow", "keepwell.slow"]
 
 
 def test_nothing_is_logged_by_default(script: Script) -> None:
     done = script(
         """
-        import keepwell
+        import keepwell, sys
         with keepwell.open({"datasource": "q.db", "metrics.slow_query": "1us"}) as store:
-            store.query("SELECT 1")
+            store.query(sys.argv[1])
             with keepwell.forward_logs():  # nobody has said where to
-                store.query("SELECT 1")
+                store.query(sys.argv[1])
         print("fine")
-        """
+        """,
+        SLOW,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("fine\n", "", 0)
 
 
-FORWARDING = """
+FORWARDING = f"""
+SLOW = {SLOW!r}
 import keepwell, logging, os, signal, sys, threading
 logging.basicConfig(stream=sys.stdout, format="%(name)s %(store)s %(message).5s", level=logging.INFO)
 forwarding = keepwell.forward_logs()
-store = keepwell.open({"datasource": "e.db", "metrics.slow_query": "1us", "metrics.label": "e"})
+store = keepwell.open({{"datasource": "e.db", "metrics.slow_query": "1us", "metrics.label": "e"}})
 """
 
 ENDS = {
@@ -310,7 +315,7 @@ ENDS = {
 @pytest.mark.parametrize("how", ENDS)
 def test_a_program_may_end_while_it_forwards(how: str, script: Script) -> None:
     code, status = ENDS[how]
-    done = script(FORWARDING + "store.query('SELECT 1')\n" + code)
+    done = script(FORWARDING + "store.query(SLOW)\n" + code)
     assert (done.returncode, done.stderr) == (status, "")
     assert done.stdout == "keepwell.slow e slow:\n", "what has happened before the end is told"
 
@@ -345,7 +350,7 @@ def test_a_program_may_end_while_events_come(script: Script) -> None:
 def test_a_handler_that_hangs_does_not_keep_the_program(script: Script) -> None:
     done = script(
         """
-        import keepwell, logging, threading
+        import keepwell, logging, sys, threading
         from keepwell import _logs
         _logs._PATIENCE = 0.1
         reached, never = threading.Event(), threading.Event()
@@ -353,10 +358,11 @@ def test_a_handler_that_hangs_does_not_keep_the_program(script: Script) -> None:
         handler.handle = lambda record: (reached.set(), never.wait())
         logging.getLogger("keepwell").addHandler(handler)
         keepwell.forward_logs()
-        keepwell.open({"datasource": ":memory:", "metrics.slow_query": "1us"}).query("SELECT 1")
+        keepwell.open({"datasource": ":memory:", "metrics.slow_query": "1us"}).query(sys.argv[1])
         assert reached.wait(30)
         print("fine")
-        """
+        """,
+        SLOW,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("fine\n", "", 0)
 
@@ -395,7 +401,7 @@ def test_a_child_starts_with_none_and_the_parents_goes_on(script: Script) -> Non
         + """
 import warnings
 warnings.simplefilter("ignore", DeprecationWarning)
-store.query("SELECT 1")
+store.query(SLOW)
 forwarding.close()
 forwarding = keepwell.forward_logs()
 for _ in range(5):
@@ -404,13 +410,13 @@ for _ in range(5):
         assert forwarding.closed
         forwarding.close()
         own = keepwell.open({"datasource": "e.db", "metrics.slow_query": "1us", "metrics.label": "child"})
-        own.query("SELECT 1")  # told to nobody
+        own.query(SLOW)  # told to nobody
         with keepwell.forward_logs("own"):
-            own.query("SELECT 1")
+            own.query(SLOW)
         sys.exit(0)
     assert os.waitpid(child, 0)[1] == 0
 assert not forwarding.closed
-store.query("SELECT 1")
+store.query(SLOW)
 forwarding.close()
 print("fine")
 """

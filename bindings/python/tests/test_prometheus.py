@@ -47,7 +47,10 @@ def test_two_stores_share_each_family(stores: List[keepwell.Store], tmp_path: Pa
     assert values(alone, ROWS) == {str(tmp_path / "one.db"): 1}
 
 
-@pytest.mark.parametrize(("write", "read"), [(prometheus_client.generate_latest, read_prometheus), (openmetrics.generate_latest, read_openmetrics)])
+FORMATS = [(prometheus_client.generate_latest, read_prometheus), (openmetrics.generate_latest, read_openmetrics)]
+
+
+@pytest.mark.parametrize(("write", "read"), FORMATS)
 def test_the_registry_writes_it_in_both_formats(write: Any, read: Any, stores: List[keepwell.Store], tmp_path: Path) -> None:
     with pytest.raises(keepwell.SqlError):
         stores[0].query("SELEC")
@@ -147,7 +150,7 @@ Answer = Tuple[int, Dict[str, str], str]
 
 
 def ask_wsgi(store: keepwell.Store, path: str, accept: str = "*/*", method: str = "GET") -> Answer:
-    environ: Dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", "HTTP_ACCEPT": accept}
+    environ: Dict[str, Any] = {"REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": "", "HTTP_ACCEPT": accept}
     setup_testing_defaults(environ)
     said: List[Any] = []
     parts = validator(keepwell.web.wsgi(store))(environ, lambda status, headers, *_: said.append((status, headers)))

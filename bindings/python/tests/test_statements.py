@@ -28,7 +28,7 @@ def test_each_statement_is_counted(numbers: keepwell.Store) -> None:
     assert (read.kind, read.calls, read.errors, read.rows, read.full_scans) == ("read", 4, 0, 4, 4)
     assert 4 * 999 <= read.scanned_rows <= 4 * 1000 and read.sorts == 0
     assert 0 < read.mean_seconds <= read.worst_seconds <= read.total_seconds
-    assert read.mean_seconds == pytest.approx(read.total_seconds / 4)
+    assert read.mean_seconds == pytest.approx(read.total_seconds / 4, abs=1e-9)
     write = known["UPDATE n SET t = 'new' WHERE i < 10"]
     assert (write.kind, write.calls, write.rows, write.full_scans) == ("write", 1, 10, 0)
     assert known["SELECT t FROM n ORDER BY t LIMIT 3"].sorts == 1
