@@ -104,6 +104,19 @@ def test_errors_have_their_code(store: keepwell.Store, kept: Kept) -> None:
     assert record.levelno == logging.DEBUG and record.keepwell["code"] == "KW_SQL" and "SELEC" in record.msg
 
 
+def test_the_life_of_a_store_is_told(tmp_path: Path, kept: Kept) -> None:
+    with keepwell.forward_logs():
+        with keepwell.open({"datasource": str(tmp_path / "l.db"), "metrics.label": "shop"}) as store:
+            store.migrations({"3_t.up.sql": "CREATE TABLE t(a)"}).up()
+    told = [(record.name, record.levelno, record.msg.split()[0], record.store) for record in kept.records]
+    assert told == [
+        ("keepwell.store", logging.INFO, "opened", "shop"),
+        ("keepwell.migrate", logging.INFO, "up:", "shop"),
+        ("keepwell.store", logging.INFO, "closed", "shop"),
+    ]
+    assert kept.records[1].keepwell["version"] == 3
+
+
 LEVELS = [
     *((level, False) for level in (None, "WARNING", logging.INFO, 15)),
     *((level, True) for level in (logging.DEBUG, "debug", 7, 5, "TRACE", 0)),
@@ -297,7 +310,7 @@ def test_nothing_is_logged_by_default(script: Script) -> None:
 FORWARDING = f"""
 SLOW = {SLOW!r}
 import keepwell, logging, os, signal, sys, threading
-logging.basicConfig(stream=sys.stdout, format="%(name)s %(store)s %(message).5s", level=logging.INFO)
+logging.basicConfig(stream=sys.stdout, format="%(name)s %(store)s %(message).5s")
 forwarding = keepwell.forward_logs()
 store = keepwell.open({{"datasource": "e.db", "metrics.slow_query": "1us", "metrics.label": "e"}})
 """
@@ -372,6 +385,7 @@ def test_control_c_while_it_forwards(tmp_path: Path) -> None:
         import logging
         seen = []
         handler = logging.Handler()
+        handler.addFilter(lambda record: record.name == "keepwell.error")
         handler.emit = lambda record: seen.append((record.name, record.keepwell["code"], threading.current_thread().name))
         logging.getLogger("keepwell").addHandler(handler)
         logging.getLogger("keepwell").setLevel(1)
