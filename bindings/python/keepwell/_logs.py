@@ -15,7 +15,7 @@ import threading
 import traceback
 from typing import Any, Optional, Set, Union
 
-from . import _library
+from . import _library, _road as _road
 from ._errors import Error
 
 #: The level of the library's most detailed events.
@@ -182,5 +182,6 @@ def _close_all() -> None:
         forwarding._thread.join(_PATIENCE)
 
 
+# Before what the road does then, which is registered first (hence its import): handlers may use stores.
 atexit.register(_close_all)
 getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_open.clear)
