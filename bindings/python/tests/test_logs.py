@@ -208,12 +208,14 @@ def test_what_is_lost_is_counted_and_told(slow: keepwell.Store, gate: Gate) -> N
         assert gate.reached.wait(30)
         for i in range(1, 26):  # 15 more than there is room for
             slow.query(f"{SLOW} WHERE {i}")
+        happened = time.time()
         gate.open.set()
     assert forwarding.dropped == 15
     first, told, *rest = gate.records
     assert (told.name, told.levelno, told.keepwell, told.store) == ("keepwell.log", logging.WARNING, {"dropped": 15}, "")
     assert told.getMessage().startswith("15 events were lost")
     assert [record.keepwell["sql"] for record in [first, *rest]] == [f"{SLOW} WHERE {i}" for i in [0, *range(16, 26)]]
+    assert all(record.created <= happened + 0.001 for record in gate.records), "the time of the event, not of the record"
 
 
 def test_a_slow_handler_holds_no_call_up(slow: keepwell.Store, gate: Gate) -> None:
