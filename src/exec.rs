@@ -64,8 +64,8 @@ pub fn spend(
         failed: end == End::Failed,
         grouped: op.is_shared(),
     };
-    if let (Some(all), End::Done | End::Failed) = (connection.spend(cursor, spent), end) {
-        slow::log(connection, cursor, &all, params);
+    if connection.spend(cursor, &spent, end != End::More) {
+        slow::log(connection, cursor, params);
     }
 }
 
