@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use self::slot::Slot;
 use crate::error::{Error, Kind, Result};
+use crate::ticks;
 
 /// How often a caller's tick is called while an operation waits or runs.
 pub const TICK: Duration = Duration::from_millis(20);
@@ -47,6 +48,33 @@ pub struct Op<'a> {
     ticked: Cell<Option<Instant>>,
     stopped: Cell<Option<Stop>>,
     timeout: Option<Duration>,
+    /// When it began, in ticks; 0 where nobody measures.
+    began: Cell<u64>,
+    /// What it has waited, in nanoseconds.
+    queued: Cell<u64>,
+    blocked: Cell<u64>,
+    shared: Cell<bool>,
+}
+
+/// Where the time of an operation went, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Elapsed {
+    pub all: u64,
+    /// Waiting for a connection, and for locks of other processes.
+    pub queue: u64,
+    pub busy: u64,
+}
+
+impl Elapsed {
+    /// What was left for the work itself.
+    pub fn execution(self) -> u64 {
+        self.all.saturating_sub(self.queue + self.busy)
+    }
+
+    fn say(self) -> String {
+        let ms = |nanos: u64| nanos / 1_000_000;
+        format!("queue {} ms, busy {} ms, execution {} ms", ms(self.queue), ms(self.busy), ms(self.execution()))
+    }
 }
 
 impl<'a> Op<'a> {
@@ -60,6 +88,10 @@ impl<'a> Op<'a> {
             ticked: Cell::new(None),
             stopped: Cell::new(None),
             timeout: None,
+            began: Cell::new(0),
+            queued: Cell::new(0),
+            blocked: Cell::new(0),
+            shared: Cell::new(false),
         }
     }
 
@@ -78,7 +110,78 @@ impl<'a> Op<'a> {
     pub fn within(&self, bounds: &Bounds) -> Op<'a> {
         let earlier = bounds.deadline.is_some_and(|outer| self.deadline.is_none_or(|own| outer < own));
         let (deadline, timeout) = if earlier { (bounds.deadline, bounds.timeout) } else { (self.deadline, self.timeout) };
-        Op { deadline, timeout, token: self.token, outer_token: bounds.token.or(self.outer_token), caller: self.caller, ..Op::unbounded() }
+        Op {
+            deadline,
+            timeout,
+            token: self.token,
+            outer_token: bounds.token.or(self.outer_token),
+            caller: self.caller,
+            began: self.began.clone(),
+            queued: self.queued.clone(),
+            blocked: self.blocked.clone(),
+            shared: self.shared.clone(),
+            ..Op::unbounded()
+        }
+    }
+
+    /// The operation with a time at which it began: it is measured from there on. 0: nobody measures.
+    #[inline]
+    pub fn begun(self, ticks: u64) -> Self {
+        Op { began: Cell::new(ticks), ..self }
+    }
+
+    /// When it began; 0 where nobody measures.
+    #[inline]
+    pub fn began(&self) -> u64 {
+        self.began.get()
+    }
+
+    /// Its next part is measured from now on: of a script, the next statement.
+    pub fn begins_again(&self) {
+        if self.began.get() != 0 {
+            self.began.set(ticks::now());
+            self.queued.set(0);
+            self.blocked.set(0);
+        }
+    }
+
+    /// Says that its write shares a transaction with others (or does not any more): it is over when that is committed.
+    pub fn shares(&self, shares: bool) {
+        self.shared.set(shares);
+    }
+
+    /// Whether its write shares a transaction with others.
+    #[inline]
+    pub fn is_shared(&self) -> bool {
+        self.shared.get()
+    }
+
+    /// Adds a time that it has waited for a connection.
+    pub fn queued(&self, time: Duration) {
+        self.queued.set(self.queued.get() + time.as_nanos() as u64);
+    }
+
+    /// Adds a time that it has waited for a lock of another process.
+    pub fn blocked(&self, time: Duration) {
+        self.blocked.set(self.blocked.get() + time.as_nanos() as u64);
+    }
+
+    /// Where its time went so far; `None` where nobody measures.
+    #[inline]
+    pub fn elapsed(&self) -> Option<Elapsed> {
+        let began = self.began.get();
+        if began == 0 {
+            return None;
+        }
+        let all = ticks::nanos(began, ticks::now());
+        Some(Elapsed { all, queue: self.queued.get(), busy: self.blocked.get() })
+    }
+
+    /// Where the time of an operation went that has had its `timeout`.
+    fn timed_out_after(&self, timeout: Duration) -> Elapsed {
+        let late = self.deadline.map_or(Duration::ZERO, |deadline| Instant::now().saturating_duration_since(deadline));
+        let (queue, busy) = (self.queued.get(), self.blocked.get());
+        Elapsed { all: ((timeout + late).as_nanos() as u64).max(queue + busy), queue, busy }
     }
 
     /// What bounds the operation, for what goes on after it. Of two tokens it is the outer one.
@@ -160,7 +263,7 @@ impl<'a> Op<'a> {
     pub fn stop_error(&self, stop: Stop, what: &str) -> Error {
         match (stop, self.timeout) {
             (Stop::Cancelled, _) => Error::new(Kind::Cancelled, format!("{what}: cancelled by the caller")),
-            (Stop::TimedOut, Some(t)) => Error::new(Kind::Timeout, format!("{what}: the timeout of {t:?} passed")),
+            (Stop::TimedOut, Some(t)) => Error::new(Kind::Timeout, format!("{what}: the timeout of {t:?} passed ({})", self.timed_out_after(t).say())),
             (Stop::TimedOut, None) => Error::new(Kind::Timeout, format!("{what}: the deadline passed")),
         }
     }

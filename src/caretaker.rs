@@ -29,13 +29,21 @@ pub struct Caretaker {
 pub struct Rhythm {
     pub look: Duration,
     pub short: Duration,
+    /// How often the chores are done; `None`: never.
+    pub chores: Option<Duration>,
+}
+
+/// What else has to be done now and then.
+pub trait Chores: Send + Sync {
+    fn run(&self);
 }
 
 impl Caretaker {
     /// Starts the maintenance of `pool`, which rings the same bell as `sentry`.
-    pub fn start(pool: &Arc<Pool>, sentry: &Arc<Sentry>, rhythm: Rhythm) -> Self {
+    pub fn start<C: Chores + 'static>(pool: &Arc<Pool>, sentry: &Arc<Sentry>, chores: &Arc<C>, rhythm: Rhythm) -> Self {
         let bell = pool.bell().clone();
-        let rounds = Rounds { pool: Arc::downgrade(pool), sentry: Arc::downgrade(sentry), bell: bell.clone(), rhythm };
+        let chores: Weak<dyn Chores> = Arc::<C>::downgrade(chores);
+        let rounds = Rounds { pool: Arc::downgrade(pool), sentry: Arc::downgrade(sentry), chores, bell: bell.clone(), rhythm };
         let thread = std::thread::Builder::new().name("keepwell".to_string()).spawn(move || rounds.walk()).ok();
         Caretaker { bell, thread: Mutex::new(thread) }
     }
@@ -59,15 +67,17 @@ impl Caretaker {
 struct Rounds {
     pool: Weak<Pool>,
     sentry: Weak<Sentry>,
+    chores: Weak<dyn Chores>,
     bell: Arc<Bell>,
     rhythm: Rhythm,
 }
 
 impl Rounds {
     fn walk(&self) {
-        let Rhythm { look, short } = self.rhythm;
+        let Rhythm { look, short, chores } = self.rhythm;
         let (mut next_look, mut next_watch) = (Instant::now() + look, Instant::now() + WATCH);
-        let mut wake = next_look;
+        let mut next_chores = chores.map(|every| Instant::now() + every);
+        let mut wake = next_chores.map_or(next_look, |chores| next_look.min(chores));
         while !self.bell.sleep(short.min(WATCH), wake.saturating_duration_since(Instant::now())) {
             let (Some(pool), Some(sentry)) = (self.pool.upgrade(), self.sentry.upgrade()) else { return };
             self.bell.set_attentive(false);
@@ -82,9 +92,23 @@ impl Rounds {
             }
             if now >= next_look {
                 pool.clean_up();
+                tell_of_leaks(&pool);
                 next_look = Instant::now() + look;
             }
+            if let (Some(every), Some(due)) = (chores, next_chores) {
+                if now >= due {
+                    self.chores.upgrade().into_iter().for_each(|chores| chores.run());
+                    next_chores = Some(Instant::now() + every);
+                }
+            }
             wake = if sentry.was_used() { next_look.min(next_watch) } else { next_look };
+            wake = next_chores.map_or(wake, |chores| wake.min(chores));
         }
+    }
+}
+
+fn tell_of_leaks(pool: &Pool) {
+    for leak in pool.find_leaks() {
+        log::warn!(target: "keepwell::pool", store = pool.database(); "probably forgotten (pool.leak_threshold): {leak}");
     }
 }

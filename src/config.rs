@@ -8,6 +8,7 @@
 mod check;
 mod keys;
 mod kind;
+mod listen;
 mod load;
 mod parameters;
 mod percent;
@@ -25,6 +26,7 @@ use crate::error::{Error, Kind, Result};
 
 pub use keys::{Key, KEYS};
 pub use kind::duration;
+pub use listen::address;
 pub use sections::{
     AutoVacuum, Cache, CacheEnabled, Driver, JournalMode, Metrics, Options, Pool, Query, SecondSqlite, SecureDelete, Synchronous,
     TempStore, Writer,

@@ -1,5 +1,6 @@
 //! The seam between keepwell and an engine: connect, prepare, bind, fetch, begin, commit. Everything above it is engine-neutral.
 
+mod obstacle;
 pub mod sqlite;
 
 use std::sync::atomic::AtomicBool;
@@ -11,8 +12,12 @@ use crate::cancel::Op;
 use crate::clock::{Effects, Ground, Mark, Marks, Receipt};
 use crate::error::{Error, Kind, Result};
 use crate::footprint::Footprint;
+use crate::metrics::meter::{Meter, Spent};
+use crate::metrics::sheet::Sheet;
 use crate::rows::{Batch, Columns};
 use crate::value::Params;
+
+pub use self::obstacle::{Obstacle, Obstacles, Stage};
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +74,24 @@ pub struct Plan {
 pub struct Cursor {
     pub(crate) index: u32,
     pub(crate) generation: u32,
+}
+
+/// What a run of a statement has counted: rows that it went through without an index, sorts, rows put into indexes that the engine made for
+/// it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scans {
+    pub steps: u32,
+    pub sorts: u32,
+    pub automatic: u32,
+}
+
+/// One line of a query plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    pub id: i64,
+    /// The line that this one is under; 0 for none.
+    pub parent: i64,
+    pub detail: String,
 }
 
 /// What one [`Connection::fetch`] ended with.
@@ -147,6 +170,9 @@ pub trait Driver: Send + Sync {
     /// mappings.
     fn second_library(&self) -> Option<String>;
 
+    /// What got in the way of operations on the database so far.
+    fn obstacles(&self) -> &Obstacles;
+
     /// What the database is called in messages.
     fn name(&self) -> &str;
 
@@ -170,6 +196,28 @@ pub trait Connection: Send {
     /// Finds out what the statement's result rests on, unless that is known ([`Plan::ground`]). Later than its snapshot is soon enough: a schema
     /// that changes in between moves everything.
     fn find_ground(&mut self, cursor: Cursor) -> Result<()>;
+
+    /// Adds what was spent on the run under way. Gives what that is with all before it where that is slow, `None` otherwise, and where nobody
+    /// measures.
+    fn spend(&mut self, cursor: Cursor, spent: Spent) -> Option<Spent>;
+
+    /// Where this connection's numbers are counted, and with what; `None` where nobody measures.
+    fn gauge(&self) -> Option<(&Arc<Meter>, &Arc<Sheet>)>;
+
+    /// What the run under way did to its tables.
+    fn scans(&self, cursor: Cursor) -> Scans;
+
+    /// The statement's text with the values of its parameters, for people.
+    fn expanded(&self, cursor: Cursor) -> Option<String>;
+
+    /// How the engine would run a statement, as a tree. It is not run. <https://sqlite.org/eqp.html>
+    fn explain(&mut self, sql: &str) -> Result<Vec<Node>>;
+
+    /// The first column of the first row that a statement of keepwell's own gives, as a number. It is counted nowhere.
+    fn ask(&mut self, sql: &str) -> Result<Option<i64>>;
+
+    /// Notes what the engine's page cache has counted, where somebody measures.
+    fn sample(&self);
 
     /// What is known of the statement.
     fn plan(&self, cursor: Cursor) -> Result<&Arc<Plan>>;
@@ -260,9 +308,16 @@ pub enum Leave {
     /// As it was lent.
     Clean,
     /// Something had been left open and was undone.
-    Reset,
+    Reset(Left),
     /// It is not as it was opened and must not be lent again.
     Spoilt,
+}
+
+/// What had been left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    Rows,
+    Transaction,
 }
 
 /// Engines that take NUL-terminated text would silently ignore what follows a NUL.

@@ -1,10 +1,13 @@
 //! Running SQL on a connection that somebody has leased: one statement, one statement many times, a script.
 
+mod slow;
+
 use std::sync::Arc;
 
 use crate::cancel::Op;
 use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan};
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::metrics::meter::Spent;
 use crate::rows::Batch;
 use crate::value::{Params, ValueRef};
 
@@ -22,18 +25,50 @@ pub fn first_batch(
     let read_only = connection.plan(cursor)?.footprint.read_only;
     let limit = if read_only { limit } else { Limit::NONE };
     let result = connection.bind(cursor, params, !read_only).and_then(|()| connection.fetch(cursor, op, batch, limit));
+    let changed = if read_only || result.is_err() { 0 } else { connection.changed_rows() };
+    let end = result.as_ref().map_or(End::Failed, |fetch| if *fetch == Fetch::Done { End::Done } else { End::More });
+    spend(connection, cursor, op, end, batch.rows(), changed, Some(params));
     if result.is_err() {
         connection.finish(cursor);
     }
     result
 }
 
+/// How a part of a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// There is more to fetch, later.
+    More,
+    Done,
+    Failed,
+}
+
+/// Counts what a call has spent on a statement, while its run is under way, and logs it where it is over and slow.
+#[inline]
+pub fn spend(connection: &mut dyn Connection, cursor: Cursor, op: &Op<'_>, end: End, rows: usize, changed: i64, params: Option<Params<'_>>) {
+    let Some(elapsed) = op.elapsed() else { return };
+    let spent = Spent {
+        nanos: elapsed.all,
+        queue_nanos: elapsed.queue,
+        busy_nanos: elapsed.busy,
+        returned: rows as u64,
+        changed: changed.max(0) as u64,
+        failed: end == End::Failed,
+        grouped: op.is_shared(),
+    };
+    if let (Some(all), End::Done | End::Failed) = (connection.spend(cursor, spent), end) {
+        slow::log(connection, cursor, &all, params);
+    }
+}
+
 /// Runs one statement to its end and says what it changed. Rows that it returns are dropped.
 pub fn execute(connection: &mut dyn Connection, cursor: Cursor, params: Params<'_>, op: &Op<'_>, batch: &mut Batch) -> Result<Changes> {
     connection.count_from_here(cursor)?;
     let result = connection.bind(cursor, params, true).and_then(|()| run_out(connection, cursor, op, batch));
-    connection.finish(cursor);
     let changes = connection.changes();
+    let end = if result.is_ok() { End::Done } else { End::Failed };
+    spend(connection, cursor, op, end, 0, if result.is_ok() { changes.rows_affected } else { 0 }, Some(params));
+    connection.finish(cursor);
     result.map(|()| changes)
 }
 
@@ -92,6 +127,8 @@ pub fn execute_many(
 ) -> Result<Changes> {
     connection.count_from_here(cursor)?;
     let result = each_row(connection, cursor, matrix, op, batch);
+    let end = if result.is_ok() { End::Done } else { End::Failed };
+    spend(connection, cursor, op, end, 0, *result.as_ref().unwrap_or(&0), None);
     connection.finish(cursor);
     let Changes { last_insert_id, .. } = connection.changes();
     result.map(|sum| Changes { last_insert_id, rows_affected: if connection.has_changed() { sum } else { 0 } })
@@ -170,8 +207,11 @@ impl Script<'_, '_> {
             self.connection.count_from_here(cursor)?;
             run_out(self.connection, cursor, self.op, self.batch)
         });
-        self.connection.finish(cursor);
         let changes = self.connection.changes();
+        let end = if result.is_ok() { End::Done } else { End::Failed };
+        spend(self.connection, cursor, self.op, end, 0, changes.rows_affected, None);
+        self.op.begins_again();
+        self.connection.finish(cursor);
         result?;
         self.sum.rows_affected += changes.rows_affected;
         self.sum.last_insert_id = if changes.last_insert_id == 0 { self.sum.last_insert_id } else { changes.last_insert_id };

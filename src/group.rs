@@ -64,10 +64,14 @@ impl Place<'_> {
     /// Runs the write under its own deadline and cancellation; another thread's, as others wait for it, no longer than until `cut`.
     fn run(&self, lease: &mut Lease<&Pool>, cut: Instant) -> Result<Done> {
         match self {
-            Place::Own(member, op) => run_in_time(lease, member, op),
+            Place::Own(member, op) => {
+                op.shares(true);
+                run_in_time(lease, member, op)
+            }
             Place::Other(follower) => {
                 let op = follower.op();
-                op.check("waiting for the writer")?;
+                op.shares(true);
+                in_time(lease, &op)?;
                 run(lease, follower, &op.within(&Bounds::until(cut)))
             }
         }
@@ -88,8 +92,15 @@ impl Place<'_> {
         }
     }
 
-    /// Tells the caller, who wakes up.
-    fn answer(self, result: Result<Done>) {
+    /// Tells the caller, who wakes up, of a write that has been in a shared transaction, and counts how long the call has taken.
+    fn answer(self, lease: &mut Lease<&Pool>, result: Result<Done>) {
+        let elapsed = match &self {
+            Place::Own(_, op) => op.elapsed(),
+            Place::Other(follower) => follower.op().elapsed(),
+        };
+        if let (Some(elapsed), Some((_, sheet))) = (elapsed, lease.connection().gauge()) {
+            sheet.writes.record_alone(elapsed.all);
+        }
         self.member().answer(result);
     }
 }
@@ -200,7 +211,7 @@ impl<'a> Group<'_, '_, 'a> {
             Err(Trouble::Ended(error)) => {
                 // The others first: the error may come from what one of them wrote.
                 self.replay();
-                place.answer(Err(error));
+                place.answer(self.lease, Err(error));
             }
             Err(Trouble::Unfit) => self.set_apart(place, Group::replay),
             Err(Trouble::Alone) => self.set_apart(place, Group::commit),
@@ -267,7 +278,7 @@ impl<'a> Group<'_, '_, 'a> {
             Commit::RolledBack(_) | Commit::StillOpen(_) | Commit::Unknown(_) => return self.one_by_one(),
         }
         for (place, result) in self.members.drain(..) {
-            place.answer(result);
+            place.answer(self.lease, result);
         }
     }
 
@@ -302,7 +313,7 @@ impl<'a> Group<'_, '_, 'a> {
         let mut own = Vec::new();
         while let Some((place, before)) = self.members.pop() {
             match place {
-                place if before.as_ref().is_err_and(was_stopped) => place.answer(before),
+                place if before.as_ref().is_err_and(was_stopped) => place.answer(self.lease, before),
                 Place::Other(follower) => self.lease.return_follower(follower),
                 Place::Own(member, op) => own.push((member, op)),
             }
@@ -311,6 +322,7 @@ impl<'a> Group<'_, '_, 'a> {
     }
 
     fn alone(&mut self, member: &Member, op: &Op<'_>) {
+        op.shares(false);
         self.roll_back();
         member.answer(run_in_time(self.lease, member, op));
     }
@@ -327,8 +339,13 @@ fn was_stopped(error: &Error) -> bool {
 
 /// Runs a write unless its caller has stopped waiting for it.
 fn run_in_time(lease: &mut Lease<&Pool>, member: &Member, op: &Op<'_>) -> Result<Done> {
-    op.check("waiting for the writer")?;
+    in_time(lease, op)?;
     run(lease, member, op)
+}
+
+/// Fails when the caller has stopped waiting.
+fn in_time(lease: &Lease<&Pool>, op: &Op<'_>) -> Result<()> {
+    op.check("waiting for the writer").inspect_err(|_| op.stopped().into_iter().for_each(|stop| lease.stopped(stop)))
 }
 
 fn run(lease: &mut Lease<&Pool>, member: &Member, op: &Op<'_>) -> Result<Done> {

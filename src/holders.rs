@@ -1,7 +1,7 @@
 //! Who holds which connection: one record per connection, written with a few relaxed stores and read when a wait has to be explained.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,10 @@ pub struct Holder {
     purpose: AtomicU8,
     since_nanos: AtomicU64,
     statement: AtomicU64,
+    /// Tells one time of holding from the next; 0 for a read by one statement.
+    lease: AtomicU64,
+    /// It was said that it is held for very long.
+    overdue: AtomicBool,
 }
 
 /// A holder that is bound to no thread: whoever waits for it does not wait for itself.
@@ -56,6 +60,7 @@ const UNTIMED: u64 = u64::MAX;
 /// All records of a pool, and the texts of the statements they name.
 pub struct Holders {
     epoch: Instant,
+    leases: AtomicU64,
     all: Mutex<Vec<Weak<Holder>>>,
     texts: Mutex<LruCache<u64, Arc<Plan>>>,
 }
@@ -65,7 +70,7 @@ const TEXTS: NonZeroUsize = NonZeroUsize::new(512).unwrap();
 
 impl Holders {
     pub fn new() -> Self {
-        Holders { epoch: Instant::now(), all: Mutex::new(Vec::new()), texts: Mutex::new(LruCache::new(TEXTS)) }
+        Holders { epoch: Instant::now(), leases: AtomicU64::new(0), all: Mutex::new(Vec::new()), texts: Mutex::new(LruCache::new(TEXTS)) }
     }
 
     /// A record for a new connection.
@@ -76,6 +81,8 @@ impl Holders {
             purpose: AtomicU8::new(0),
             since_nanos: AtomicU64::new(0),
             statement: AtomicU64::new(0),
+            lease: AtomicU64::new(0),
+            overdue: AtomicBool::new(false),
         });
         let mut all = self.all.lock();
         all.retain(|weak| weak.strong_count() > 0);
@@ -89,11 +96,41 @@ impl Holders {
     #[inline]
     pub fn lend(&self, holder: &Holder, purpose: Purpose, bound: bool) {
         let timed = purpose != Purpose::Statement || holder.role == Role::Writer;
-        let since = if timed { self.now() } else { UNTIMED };
+        let (since, lease) = if timed { (self.now(), self.next()) } else { (UNTIMED, 0) };
         holder.since_nanos.store(since, Ordering::Relaxed);
+        holder.lease.store(lease, Ordering::Relaxed);
+        holder.overdue.store(false, Ordering::Relaxed);
         holder.statement.store(0, Ordering::Relaxed);
         holder.purpose.store(purpose as u8, Ordering::Relaxed);
         holder.thread.store(if bound { this_thread() } else { ANY_THREAD }, Ordering::Relaxed);
+    }
+
+    fn next(&self) -> u64 {
+        self.leases.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// How long the connection has been held; `None` where that is not known.
+    pub fn held_for(&self, holder: &Holder) -> Option<Duration> {
+        let since = holder.since_nanos.load(Ordering::Relaxed);
+        let held = holder.thread.load(Ordering::Relaxed) != 0 && since != UNTIMED;
+        held.then(|| self.epoch.elapsed().saturating_sub(Duration::from_nanos(since)))
+    }
+
+    /// The longest time that any reader is held by something that goes on: a transaction, a pinned connection, a stream.
+    pub fn oldest_reader(&self) -> Option<Duration> {
+        self.live().iter().filter(|holder| holder.role == Role::Reader).filter_map(|holder| self.held_for(holder)).max()
+    }
+
+    /// What is held for longer than `threshold` by what a program may have forgotten, each time of holding once: a phrase for each.
+    pub fn overdue(&self, threshold: Duration) -> Vec<String> {
+        let now = self.epoch.elapsed();
+        let live = self.live();
+        let late = live.iter().filter(|holder| {
+            let purpose = holder.purpose.load(Ordering::Relaxed);
+            let forgettable = [Purpose::Transaction, Purpose::Pinned, Purpose::Stream].iter().any(|p| *p as u8 == purpose);
+            forgettable && self.held_for(holder).is_some_and(|age| age >= threshold)
+        });
+        late.filter(|holder| !holder.overdue.swap(true, Ordering::Relaxed)).filter_map(|holder| self.describe(holder, now)).collect()
     }
 
     fn now(&self) -> u64 {
@@ -104,6 +141,7 @@ impl Holders {
     pub fn now_a_stream(&self, holder: &Holder) {
         holder.purpose.store(Purpose::Stream as u8, Ordering::Relaxed);
         holder.since_nanos.store(self.now(), Ordering::Relaxed);
+        holder.lease.store(self.next(), Ordering::Relaxed);
     }
 
     /// Remembers a statement's text for reports. Called where the statement is new to its connection.
@@ -155,7 +193,11 @@ impl Holders {
         };
         let text = self.texts.lock().peek(&holder.statement.load(Ordering::Relaxed)).map(|plan| shorten(&plan.sql));
         let sql = text.map(|text| format!(", {text}")).unwrap_or_default();
-        Some(format!("{role} held {age}by a {purpose}{whose}{sql}"))
+        let lease = match holder.lease.load(Ordering::Relaxed) {
+            0 => String::new(),
+            number => format!(", lease {number}"),
+        };
+        Some(format!("{role} held {age}by a {purpose}{lease}{whose}{sql}"))
     }
 
     fn live(&self) -> Vec<Arc<Holder>> {

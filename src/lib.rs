@@ -5,6 +5,7 @@
 // The nouns: plain data that everything else shares.
 pub mod config;
 pub mod error;
+mod errors;
 pub mod footprint;
 mod lead;
 pub mod rows;
@@ -25,6 +26,7 @@ pub mod metrics;
 pub mod process;
 pub mod slots;
 pub mod sync;
+mod ticks;
 
 // Connections, and what is done with them.
 mod caretaker;

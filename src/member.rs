@@ -35,6 +35,8 @@ pub struct Member {
     values: Vec<Value>,
     names: Option<Vec<String>>,
     bounds: Bounds,
+    /// When the caller's operation began, in ticks.
+    began: u64,
     /// The caller would rather have the write undone than go on waiting.
     given_up: AtomicBool,
     /// It shared a transaction before and could not stay in it.
@@ -61,6 +63,7 @@ impl Member {
             values: params.values().iter().map(ValueRef::to_owned).collect(),
             names: params.names().map(|names| names.iter().map(ToString::to_string).collect()),
             bounds: op.bounds(),
+            began: op.began(),
             given_up: AtomicBool::new(false),
             alone: AtomicBool::new(false),
             result: Mutex::new(None),
@@ -81,7 +84,7 @@ impl Member {
 
     /// The caller's operation, for the thread that runs the write.
     pub fn op(&self) -> Op<'_> {
-        Op::bounded(self.bounds, self)
+        Op::bounded(self.bounds, self).begun(self.began)
     }
 
     /// Says that the caller would rather have the write undone than go on waiting.

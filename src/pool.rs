@@ -19,7 +19,7 @@ use crate::driver::{Connection, Cursor, Driver, Leave, Role};
 use crate::error::{Error, Kind, Result};
 use crate::holders::{Holder, Holders, Purpose};
 use crate::member::Member;
-use crate::metrics::cell::Counter;
+use crate::metrics::cell::{Counter, Sizes, Times};
 use crate::process;
 use crate::rows::Batch;
 use crate::slots::{Load, Slots, Taken, Turn};
@@ -49,28 +49,53 @@ pub struct Limits {
     pub wait_timeout: Option<Duration>,
     /// The log is copied into the database when so many of its frames are not there yet; 0 never.
     pub checkpoint_frames: u32,
+    /// What is held for longer is taken for forgotten.
+    pub leak_threshold: Option<Duration>,
 }
 
 /// What the pool counts. Nothing here has a name that anybody else sees.
 #[derive(Debug, Default)]
 pub struct Counters {
     pub waits: Counter,
-    pub wait_time: Counter,
+    /// How long callers waited for the writer and for readers.
+    pub writer_waits: Times,
+    pub reader_waits: Times,
+    /// How long the writer was held.
+    pub holds: Times,
     pub opened: Counter,
     pub closed_max_idle: Counter,
     pub closed_idle_time: Counter,
     pub closed_lifetime: Counter,
     pub closed_broken: Counter,
-    pub resets: Counter,
-    pub discards: Counter,
+    /// Connections that came back with rows or a transaction open.
+    pub resets: [Counter; 2],
+    /// Connections that came back changed, failed, or in a panic.
+    pub discards: [Counter; 3],
+    /// Transactions by how they ended, in the order of [`Endings`].
+    pub transactions: [Counter; 4],
+    pub leaks: Counter,
     pub exhausted: Counter,
     pub self_deadlocks: Counter,
-    pub checkpoints: Counter,
-    /// Transactions that were shared, the writes in them, and the writes that had to be run again.
-    pub groups: Counter,
-    pub grouped: Counter,
+    /// How long it took to copy the log, or to have it begun anew.
+    pub checkpoints: Times,
+    /// How many writes were in each transaction that was shared, and how many had to be run again.
+    pub groups: Sizes,
     pub replayed: Counter,
 }
+
+impl Counters {
+    /// How long callers waited for a connection of this role.
+    pub fn waited(&self, role: Role) -> &Times {
+        match role {
+            Role::Writer => &self.writer_waits,
+            Role::Reader => &self.reader_waits,
+        }
+    }
+}
+
+/// How often transactions ended in each way: committed, rolled back by the program, by the engine, or because the store took the connection
+/// back.
+pub type Endings = [u64; 4];
 
 /// A connection with what the pool knows of it.
 struct Item {
@@ -254,16 +279,25 @@ impl Pool {
         if self.age != process::age() {
             return std::mem::forget(item);
         }
+        if role == Role::Writer {
+            self.counters.holds.time(self.holders.held_for(&item.holder).unwrap_or_default());
+        }
         item.holder.free();
-        let state = if std::thread::panicking() { Ok(Leave::Spoilt) } else { item.connection.leave() };
-        match state {
-            Ok(Leave::Clean) => {}
-            Ok(Leave::Reset) => self.counters.resets.one(),
-            Ok(Leave::Spoilt) | Err(_) => {
-                self.counters.discards.one();
-                drop(item);
-                return self.slots(role).discard();
+        let panics = std::thread::panicking();
+        let state = if panics { Ok(Leave::Spoilt) } else { item.connection.leave() };
+        let why = match state {
+            Ok(Leave::Clean) => None,
+            Ok(Leave::Reset(left)) => {
+                self.counters.resets[left as usize].one();
+                None
             }
+            Ok(Leave::Spoilt) => Some(if panics { 2 } else { 0 }),
+            Err(_) => Some(1),
+        };
+        if let Some(why) = why {
+            self.counters.discards[why].one();
+            drop(item);
+            return self.slots(role).discard();
         }
         match role {
             Role::Writer => self.mind_log(&mut item),
@@ -331,6 +365,45 @@ impl Pool {
         for item in made {
             self.put(item, Role::Reader);
         }
+    }
+
+    /// Has idle readers note what their page caches have counted.
+    pub fn sample(&self) {
+        let look = |item: &mut Box<Item>| {
+            item.connection.sample();
+            true
+        };
+        self.readers.retain_idle(look);
+        self.writer.retain_idle(look);
+    }
+
+    /// Lends a reader that is idle; `None` where there is none. For the maintenance.
+    pub fn idle_reader(&self) -> Option<Lease<&Pool>> {
+        let role = if self.has_readers { Role::Reader } else { Role::Writer };
+        match self.slots(role).try_take(|_| true)? {
+            taken @ Taken::Ready(_) => self.lend(taken, role, &Op::unbounded(), Purpose::Maintenance, false).ok(),
+            Taken::Vacant => {
+                self.slots(role).discard();
+                None
+            }
+        }
+    }
+
+    /// Counts what is held for very long by what a program may have forgotten, and says what it is.
+    pub fn find_leaks(&self) -> Vec<String> {
+        let found = self.limits.leak_threshold.map(|threshold| self.holders.overdue(threshold)).unwrap_or_default();
+        self.counters.leaks.add(found.len() as u64);
+        found
+    }
+
+    /// The longest time that a reader is held by something that goes on.
+    pub fn oldest_reader(&self) -> Option<Duration> {
+        self.holders.oldest_reader()
+    }
+
+    /// The driver behind the pool.
+    pub fn driver(&self) -> &Arc<dyn Driver> {
+        &self.driver
     }
 
     /// How full writer and readers are.
@@ -402,6 +475,12 @@ impl<P: Deref<Target = Pool>> Lease<P> {
     /// Notes, for reports, that the lease goes on as a stream.
     pub fn now_a_stream(&self) {
         self.pool.holders.now_a_stream(self.holder());
+    }
+
+    /// Counts how transactions on the connection ended.
+    pub fn ended(&self, endings: Endings) {
+        let counters = &self.pool.counters.transactions;
+        counters.iter().zip(endings).for_each(|(counter, times)| counter.add(times));
     }
 
     /// Whether this is the connection that changes the database.

@@ -3,7 +3,7 @@
 //! After `fork()` the child has copies of locks that another thread may have held, and of connections that belong to the parent. It
 //! must touch neither. So everything global is kept per age, and everything that was handed out carries the age it was made in.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use once_cell::race::OnceBox;
 
@@ -12,6 +12,9 @@ use crate::error::{Error, Kind, Result};
 /// 0 in the first process, one more in each child of a child. Written by the fork handler of the engine's driver alone.
 static AGE: AtomicU32 = AtomicU32::new(0);
 
+/// How often this process has forked.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
 /// Nested forks that are told apart.
 const AGES: usize = 256;
 
@@ -19,6 +22,16 @@ const AGES: usize = 256;
 #[inline]
 pub fn age() -> u32 {
     AGE.load(Ordering::Relaxed)
+}
+
+/// How often this process has forked, as far as keepwell was there.
+pub fn forks() -> u64 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// To be called in the parent after a fork.
+pub fn has_forked() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
 /// To be called in a forked child before anything else of keepwell.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cancel::{Bounds, Op};
 use crate::driver::{Cursor, Fetch, Limit};
 use crate::error::Result;
+use crate::errors::Errors;
 use crate::rows::{Batch, Columns, Held};
 use crate::session::Session;
 
@@ -29,11 +30,13 @@ struct Open {
     cursor: Cursor,
     limit: Limit,
     bounds: Bounds,
+    errors: Arc<Errors>,
 }
 
 impl Rest {
-    pub fn new(session: Arc<Session>, cursor: Cursor, limit: Limit) -> Self {
-        Rest(Box::new(Open { session, cursor, limit, bounds: Bounds::default() }))
+    /// What is left of the result of `cursor`; errors on the way are counted in `errors`.
+    pub fn new(session: Arc<Session>, cursor: Cursor, limit: Limit, errors: Arc<Errors>) -> Self {
+        Rest(Box::new(Open { session, cursor, limit, bounds: Bounds::default(), errors }))
     }
 
     /// The same, of a transaction that has bounds: they hold for each fetch too.
@@ -43,12 +46,13 @@ impl Rest {
     }
 
     fn fetch(&self, op: &Op<'_>, batch: &mut Batch) -> Result<Fetch> {
-        let Open { session, cursor, limit, bounds } = &*self.0;
-        if bounds.is_some() {
+        let Open { session, cursor, limit, bounds, errors } = &*self.0;
+        let fetched = if bounds.is_some() {
             session.fetch(*cursor, &op.within(bounds), batch, *limit)
         } else {
             session.fetch(*cursor, op, batch, *limit)
-        }
+        };
+        fetched.inspect_err(|error| errors.count(error))
     }
 
     /// The columns of the result.

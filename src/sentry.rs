@@ -16,6 +16,7 @@ use crate::bell::Bell;
 use crate::config::SecondSqlite;
 use crate::driver::Driver;
 use crate::error::{Error, Kind, Result};
+use crate::metrics::cell::Counter;
 use crate::warnings::Warnings;
 
 /// Nobody has used the store since the last look.
@@ -34,13 +35,14 @@ pub struct Sentry {
     state: AtomicU8,
     /// What was seen first.
     seen: OnceBox<String>,
+    sightings: Counter,
 }
 
 impl Sentry {
     /// A watch that adds to `warnings` what it sees, and rings `bell` when the store is used again.
     pub fn new(driver: Arc<dyn Driver>, policy: SecondSqlite, warnings: Arc<Warnings>, bell: Arc<Bell>) -> Self {
         let state = AtomicU8::new(if policy == SecondSqlite::Off { USED } else { QUIET });
-        Sentry { driver, policy, warnings, bell, state, seen: OnceBox::new() }
+        Sentry { driver, policy, warnings, bell, state, seen: OnceBox::new(), sightings: Counter::default() }
     }
 
     /// Fails once a second library was seen by a store that was told to refuse; otherwise notes that the store is used.
@@ -80,11 +82,17 @@ impl Sentry {
         let _ = self.state.compare_exchange(USED, QUIET, Ordering::AcqRel, Ordering::Relaxed);
         let Some(seen) = self.driver.second_library() else { return };
         let seen = sentence(&seen);
+        self.sightings.one();
         self.warnings.add(&seen);
         let _ = self.seen.set(Box::new(seen));
         if self.policy == SecondSqlite::Refuse {
             self.state.store(SHUT, Ordering::Release);
         }
+    }
+
+    /// How many looks have seen one.
+    pub fn sightings(&self) -> u64 {
+        self.sightings.get()
     }
 
     /// What was seen, if anything was: a sentence with the cure.

@@ -8,7 +8,7 @@ use crate::sync::{Mutex, MutexGuard};
 use crate::cancel::Op;
 use crate::driver::{Changes, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan};
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::exec::{self, Matrix, Setting};
+use crate::exec::{self, End, Matrix, Setting};
 use crate::pool::{Lease, Pool};
 use crate::process;
 use crate::rows::{Batch, Columns, First};
@@ -187,6 +187,7 @@ impl Session {
     pub fn execute_many(&self, sql: &str, matrix: Matrix<'_>, usage: Use, op: &Op<'_>) -> Result<Changes> {
         let mut body = self.enter()?;
         let result = body.many(sql, matrix, usage, op);
+        body.count_endings(0);
         body.after(result)
     }
 
@@ -218,6 +219,8 @@ impl Session {
         lease.holder().adopt();
         let connection = lease.connection();
         let fetched = connection.fetch(cursor, op, batch, limit);
+        let end = fetched.as_ref().map_or(End::Failed, |fetch| if *fetch == Fetch::Done { End::Done } else { End::More });
+        exec::spend(connection, cursor, op, end, batch.rows(), 0, None);
         if !matches!(fetched, Ok(Fetch::More)) {
             connection.finish(cursor);
             if owned {
@@ -374,12 +377,22 @@ impl Body {
 
     /// Gives the connection back when a transaction of its own has ended, or the rest of a result.
     fn settle(&mut self) {
+        self.count_endings(0);
         if !self.pinned && !self.levels.is_open() {
             self.lease = None;
         }
     }
 
+    /// Counts the transactions that have ended since the last time.
+    fn count_endings(&mut self, abandoned: u64) {
+        let [committed, undone, engine] = self.levels.take_endings();
+        if let (Some(lease), true) = (&self.lease, committed + undone + engine + abandoned > 0) {
+            lease.ended([committed, undone, engine, abandoned]);
+        }
+    }
+
     fn give_up(&mut self) {
+        self.count_endings(self.levels.is_open().into());
         self.levels = Levels::ended(&self.levels);
         self.lease = None;
     }

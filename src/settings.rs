@@ -10,11 +10,12 @@ use crate::config::{AutoVacuum, CacheEnabled, Config, Mode, SecureDelete, Source
 use crate::driver::sqlite::{Access, Place, Pragma, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::group::Rules;
+use crate::metrics::meter::Meter;
 use crate::pool::Limits;
 use crate::store::{Caching, Defaults};
 
 /// What the SQLite driver needs to know.
-pub fn sqlite(config: &Config, clock: Option<Arc<Clock>>) -> Result<Settings> {
+pub fn sqlite(config: &Config, clock: Option<Arc<Clock>>, meter: Option<Arc<Meter>>) -> Result<Settings> {
     let options = &config.options;
     Ok(Settings {
         place: place(config.source()?)?,
@@ -25,6 +26,8 @@ pub fn sqlite(config: &Config, clock: Option<Arc<Clock>>) -> Result<Settings> {
         busy_timeout: options.busy_timeout,
         keep_snapshots: !config.pool.snapshot_idle.is_zero(),
         clock,
+        meter,
+        obstacles: Arc::default(),
     })
 }
 
@@ -102,6 +105,7 @@ pub fn limits(config: &Config) -> Limits {
         health_check_after: some(pool.health_check_interval),
         wait_timeout: some(pool.wait_timeout),
         checkpoint_frames: config.options.wal_autocheckpoint,
+        leak_threshold: some(pool.leak_threshold),
     }
 }
 
@@ -132,13 +136,33 @@ pub fn cache(config: &Config) -> Option<cache::Limits> {
     (cache.enabled != CacheEnabled::False).then(limits)
 }
 
+/// What statements are measured with; `None`: nobody measures.
+pub fn meter(config: &Config) -> Result<Option<Meter>> {
+    let metrics = &config.metrics;
+    let label = label(config)?;
+    let made = || Meter::new(&label, metrics.statements as usize, some(metrics.slow_query), metrics.slow_query_params);
+    Ok(metrics.enabled.then(made))
+}
+
+/// What the store is called in metrics and logs.
+pub fn label(config: &Config) -> Result<String> {
+    if !config.metrics.label.is_empty() {
+        return Ok(config.metrics.label.clone());
+    }
+    Ok(match config.source()? {
+        Source::Memory => ":memory:".to_string(),
+        Source::File { path, .. } => path.display().to_string(),
+    })
+}
+
 /// How often the maintenance looks (as often as its shortest limit asks for), and how long a snapshot may be idle.
 pub fn rhythm(config: &Config) -> Rhythm {
     let pool = &config.pool;
     let never = Duration::from_secs(365 * 86_400);
-    let shortest = [pool.idle_timeout, pool.max_lifetime].into_iter().filter_map(some).fold(pool.health_check_interval, Duration::min);
+    let shortest = [pool.idle_timeout, pool.max_lifetime, pool.leak_threshold].into_iter().filter_map(some).fold(pool.health_check_interval, Duration::min);
     let look = some(pool.health_check_interval).map_or(never, |_| shortest.max(Duration::from_millis(10)));
-    Rhythm { look, short: some(pool.snapshot_idle).unwrap_or(Duration::from_millis(5)) }
+    let chores = some(config.metrics.collect_interval).filter(|_| config.metrics.enabled);
+    Rhythm { look, short: some(pool.snapshot_idle).unwrap_or(Duration::from_millis(5)), chores }
 }
 
 /// In the configuration 0 means "never" or "without end".

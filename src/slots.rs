@@ -39,8 +39,8 @@ pub enum Turn<T> {
 pub enum Refusal<E> {
     /// The container is closed.
     Closed,
-    /// The caller's patience ended with its own reason.
-    Impatient(E),
+    /// The caller's patience ended with its own reason, when so many were before it in line.
+    Impatient(E, usize),
 }
 
 /// How full a container is.
@@ -103,7 +103,8 @@ enum Given<T> {
 
 /// How a waiter that wants to leave finds its seat.
 enum Left<T> {
-    InLine,
+    /// With so many before it.
+    InLine(usize),
     Started,
     Given(Given<T>),
 }
@@ -233,12 +234,15 @@ impl<T, J: Clone> Slots<T, J> {
     /// Leaves the line. What was given in the meantime is kept: it would be lost otherwise.
     fn leave(&self, seat: &Arc<Seat<T, J>>) -> Left<T> {
         let mut state = self.state.lock();
-        state.waiting.retain(|other| !Arc::ptr_eq(other, seat));
+        let before = state.waiting.iter().position(|other| Arc::ptr_eq(other, seat));
+        if let Some(before) = before {
+            state.waiting.remove(before);
+        }
         let mut stage = seat.stage.lock();
         match stage.take_given() {
             Some(given) => Left::Given(given),
             None if matches!(*stage, Stage::Started) => Left::Started,
-            None => Left::InLine,
+            None => Left::InLine(before.unwrap_or_default()),
         }
     }
 
@@ -304,7 +308,7 @@ impl<T, J: Clone> Waiter<'_, T, J> {
             let longest = match patience() {
                 Ok(longest) => longest,
                 Err(reason) => match self.slots.leave(&self.seat) {
-                    Left::InLine => return Err(Refusal::Impatient(reason)),
+                    Left::InLine(before) => return Err(Refusal::Impatient(reason, before)),
                     Left::Given(given) => return answer(given),
                     Left::Started => ASK_AGAIN,
                 },
@@ -333,7 +337,7 @@ impl<T, J: Clone> Drop for Waiter<'_, T, J> {
         match self.slots.leave(&self.seat) {
             Left::Given(Given::Turn(Turn::Taken(Taken::Ready(thing)))) => drop(self.slots.put(thing)),
             Left::Given(Given::Turn(Turn::Taken(Taken::Vacant))) => self.slots.discard(),
-            Left::Given(_) | Left::Started | Left::InLine => {}
+            Left::Given(_) | Left::Started | Left::InLine(_) => {}
         }
     }
 }

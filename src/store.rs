@@ -2,10 +2,12 @@
 
 mod cached;
 mod health;
+mod insight;
 mod migrations;
 mod run;
 mod scope;
 mod shutdown;
+mod stats;
 mod together;
 mod write;
 
@@ -17,17 +19,16 @@ use std::time::Duration;
 use crate::sync::Mutex;
 
 use crate::cache::Cache;
-use crate::cancel::Op;
+use crate::cancel::{Op, Stop};
 use crate::caretaker::Caretaker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::sqlite::SqliteDriver;
-use crate::driver::{Changes, Driver, Fetch, Limit, Mode, Permit, Plan, Role};
+use crate::driver::{Changes, Driver, Fetch, Limit, Mode, Permit, Plan, Role, Stage};
 use crate::error::{Error, Kind, Result};
 use crate::exec::{self, Matrix, Setting};
 use crate::group::Rules;
 use crate::holders::Purpose;
-use crate::metrics::cell::Counter;
 use crate::options::{QueryOptions, Timeout};
 use crate::pool::{Lease, Pool};
 use crate::results::{Rest, Rows};
@@ -35,16 +36,18 @@ use crate::rows::{Columns, First};
 use crate::sentry::{self, Sentry};
 use crate::session::Session;
 use crate::settings;
-use crate::slots::Load;
+use crate::ticks;
 use crate::value::Params;
 use crate::warnings::Warnings;
 
 pub use self::cached::Caching;
 pub(crate) use self::cached::Shortcut;
 use self::cached::Wish;
+use self::insight::Insight;
 use self::write::Written;
 
 pub use self::health::Health;
+pub use self::stats::Stats;
 pub use self::migrations::{Migrations, Operation, EVERYTHING};
 pub(crate) use self::run::Failure;
 pub use self::scope::Scope;
@@ -72,9 +75,8 @@ struct Inner {
     sentry: Arc<Sentry>,
     warnings: Arc<Warnings>,
     /// `None`: `cache.enabled` is false.
-    cache: Option<Cache>,
-    /// Queries that asked for a cache that is not there.
-    cacheless: Counter,
+    cache: Option<Arc<Cache>>,
+    insight: Arc<Insight>,
 }
 
 /// What holds where a call says nothing.
@@ -100,31 +102,6 @@ pub enum TxMode {
     Write(Mode),
     /// On a reader: one snapshot for all its queries, no writes.
     ReadOnly,
-}
-
-/// The state of a store in numbers.
-#[derive(Debug, Clone, Copy)]
-pub struct Stats {
-    pub writer: Load,
-    pub readers: Load,
-    pub waits: u64,
-    pub wait_nanos: u64,
-    pub opened: u64,
-    pub closed_max_idle: u64,
-    pub closed_idle_time: u64,
-    pub closed_lifetime: u64,
-    pub closed_broken: u64,
-    pub resets: u64,
-    pub discards: u64,
-    pub exhausted: u64,
-    pub self_deadlocks: u64,
-    pub checkpoints: u64,
-    pub log_frames: u64,
-    /// Transactions that single writes of several callers shared, and the writes in them.
-    pub groups: u64,
-    pub grouped: u64,
-    /// Writes that were run again because another one ended the transaction that they shared.
-    pub replayed: u64,
 }
 
 /// A statement that has been checked, with what is known of it. Valid on every connection of the store.
@@ -172,7 +149,9 @@ impl Store {
         let abort = Arc::new(AtomicBool::new(false));
         let op = Op::new(limits.wait_timeout, None, None);
         let clock = settings::cache(config).map(|limits| (Arc::new(Clock::default()), limits));
-        let sqlite = settings::sqlite(config, clock.as_ref().map(|(clock, _)| clock.clone()))?;
+        ticks::tune();
+        let meter = settings::meter(config)?.map(Arc::new);
+        let sqlite = settings::sqlite(config, clock.as_ref().map(|(clock, _)| clock.clone()), meter.clone())?;
         let policy = config.options.second_sqlite;
         sentry::before_opening(policy, || SqliteDriver::second_library_on(&sqlite.place))?;
         let driver: Arc<dyn Driver> = Arc::new(SqliteDriver::open(sqlite, abort.clone(), &op)?);
@@ -182,8 +161,10 @@ impl Store {
         sentry.look();
         sentry.check()?;
         pool.warm_up();
-        let caretaker = Caretaker::start(&pool, &sentry, settings::rhythm(config));
-        let cache = clock.map(|(clock, limits)| Cache::new(clock, driver.marks(), limits));
+        let cache = clock.map(|(clock, limits)| Arc::new(Cache::new(clock, driver.marks(), limits)));
+        let insight = Arc::new(Insight::new(config, pool.clone(), sentry.clone(), meter, cache.clone()));
+        insight.take_sample();
+        let caretaker = Caretaker::start(&pool, &sentry, &insight, settings::rhythm(config));
         let inner = Inner {
             driver,
             pool,
@@ -196,7 +177,7 @@ impl Store {
             sentry,
             warnings,
             cache,
-            cacheless: Counter::default(),
+            insight,
         };
         Ok(Store { inner: Arc::new(inner) })
     }
@@ -243,11 +224,21 @@ impl Store {
         options: &QueryOptions<'_>,
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
-        let op = self.op(options)?;
-        match self.wanted(options) {
+        let result = self.op(options).and_then(|op| match self.wanted(options) {
             None => self.run_query(sql, params, options, &op, None, receive),
             Some(wanted) => self.query_cached(sql, params, options, &op, wanted, receive),
+        });
+        if options.only_cached || options.no_writer {
+            // Such a call asks whether a way is open; it does not fail when that is not so.
+            return result;
         }
+        self.counted(result)
+    }
+
+    /// Counts the error that a call ends with.
+    #[inline]
+    pub(crate) fn counted<R>(&self, result: Result<R>) -> Result<R> {
+        result.inspect_err(|error| self.inner.insight.errors.count(error))
     }
 
     /// Runs one statement; what it gives is kept where `wish` says so.
@@ -325,7 +316,7 @@ impl Store {
         }
         lease.now_a_stream();
         let session = self.remember(Session::stream(lease.into_owned(&self.inner.pool)));
-        Ok((received, Some(Rest::new(session, cursor, limit))))
+        Ok((received, Some(Rest::new(session, cursor, limit, self.inner.insight.errors.clone()))))
     }
 
     /// Runs one statement for each row of parameters in one transaction: all of them, or none.
@@ -338,27 +329,32 @@ impl Store {
 
     /// Runs the statements of a script as one transaction, unless the script begins its own. See [`exec::script`].
     pub fn execute_script(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.op(options)?;
-        let mut lease = self.writer(options, &op, Purpose::Script)?;
-        let (connection, batch) = lease.parts();
-        exec::script(connection, sql, Setting::Alone, &op, batch)
+        self.counted(self.op(options).and_then(|op| {
+            let mut lease = self.writer(options, &op, Purpose::Script)?;
+            let (connection, batch) = lease.parts();
+            exec::script(connection, sql, Setting::Alone, &op, batch)
+        }))
     }
 
     /// Checks a statement and says what is known of it.
     pub fn prepare(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Statement> {
-        let op = self.op(options)?;
-        let mut lease = self.inner.pool.reader(&op, sql, Purpose::Statement, !options.unbound)?;
-        let connection = lease.connection();
-        connection.enter()?;
-        let cursor = connection.prepare(sql, Permit::Shared, true)?;
-        let plan = connection.plan(cursor)?.clone();
-        connection.finish(cursor);
-        Ok(Statement::new(plan))
+        self.counted(self.op(options).and_then(|op| {
+            let mut lease = self.inner.pool.reader(&op, sql, Purpose::Statement, !options.unbound)?;
+            let connection = lease.connection();
+            connection.enter()?;
+            let cursor = connection.prepare(sql, Permit::Shared, true)?;
+            let plan = connection.plan(cursor)?.clone();
+            connection.finish(cursor);
+            Ok(Statement::new(plan))
+        }))
     }
 
     /// Begins a transaction. It holds its connection until it is committed, rolled back or dropped (which rolls back).
     pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
-        let op = self.op(options)?;
+        self.counted(self.op(options).and_then(|op| self.begin_tx(mode, options, op)))
+    }
+
+    fn begin_tx(&self, mode: TxMode, options: &QueryOptions<'_>, op: Op<'_>) -> Result<Scope> {
         let bound = !options.unbound;
         let mode = if self.read_only(options) { TxMode::ReadOnly } else { mode };
         let read_only = mode == TxMode::ReadOnly;
@@ -378,7 +374,10 @@ impl Store {
     /// Lends one connection (the writer, or with `read_only` a reader) until it is released or dropped: for settings, attached
     /// databases and temporary tables.
     pub fn pin(&self, options: &QueryOptions<'_>) -> Result<Scope> {
-        let op = self.op(options)?;
+        self.counted(self.op(options).and_then(|op| self.pin_one(options, op)))
+    }
+
+    fn pin_one(&self, options: &QueryOptions<'_>, op: Op<'_>) -> Result<Scope> {
         let bound = !options.unbound;
         let lease = if self.read_only(options) {
             let mut lease = self.inner.pool.reader(&op, "", Purpose::Pinned, bound)?;
@@ -389,32 +388,6 @@ impl Store {
         };
         let session = Session::pinned(lease.into_owned(&self.inner.pool), self.read_only(options));
         Ok(Scope::new(self.clone(), self.remember(session), None))
-    }
-
-    /// The state of the pool in numbers.
-    pub fn stats(&self) -> Stats {
-        let (writer, readers) = self.inner.pool.load();
-        let counters = &self.inner.pool.counters;
-        Stats {
-            writer,
-            readers,
-            waits: counters.waits.get(),
-            wait_nanos: counters.wait_time.get(),
-            opened: counters.opened.get(),
-            closed_max_idle: counters.closed_max_idle.get(),
-            closed_idle_time: counters.closed_idle_time.get(),
-            closed_lifetime: counters.closed_lifetime.get(),
-            closed_broken: counters.closed_broken.get(),
-            resets: counters.resets.get(),
-            discards: counters.discards.get(),
-            exhausted: counters.exhausted.get(),
-            self_deadlocks: counters.self_deadlocks.get(),
-            checkpoints: counters.checkpoints.get(),
-            log_frames: self.inner.driver.backlog().frames.into(),
-            groups: counters.groups.get(),
-            grouped: counters.grouped.get(),
-            replayed: counters.replayed.get(),
-        }
     }
 
     fn writer(&self, options: &QueryOptions<'_>, op: &Op<'_>, purpose: Purpose) -> Result<Lease<&Pool>> {
@@ -430,8 +403,14 @@ impl Store {
     fn op<'a>(&self, options: &QueryOptions<'a>) -> Result<Op<'a>> {
         self.inner.pool.check_process()?;
         self.check_alone()?;
-        let op = Op::new(self.timeout(options), options.cancel, options.caller);
-        op.check("call")?;
+        let mut op = Op::new(self.timeout(options), options.cancel, options.caller);
+        if self.inner.insight.meter.is_some() {
+            op = op.begun(ticks::now());
+        }
+        if let Err(error) = op.check("call") {
+            self.inner.driver.obstacles().stopped(Stage::Queue, op.stopped().unwrap_or(Stop::Cancelled));
+            return Err(error);
+        }
         Ok(op)
     }
 
@@ -468,23 +447,5 @@ impl Store {
         }
         sessions.push(Arc::downgrade(&session));
         session
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if self.pool.check_process().is_err() {
-            // Everything belongs to the parent: keep it from being dropped with the fields.
-            std::mem::forget((self.pool.clone(), self.driver.clone()));
-            self.caretaker.forget();
-            return;
-        }
-        self.pool.close();
-        self.caretaker.stop();
-        self.pool.bid_farewell();
-        if let Some(cache) = &self.cache {
-            cache.close();
-        }
-        self.driver.close();
     }
 }

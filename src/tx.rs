@@ -24,12 +24,19 @@ pub struct Levels {
     last: LevelId,
     /// The levels that the engine ended itself and whose owners have not heard of it yet.
     ended_by_engine: Option<LevelId>,
+    /// How often a transaction was committed, rolled back, and ended by the engine, since somebody asked.
+    endings: [u64; 3],
 }
 
 impl Levels {
     /// The levels of `before` with all of them ended.
     pub fn ended(before: &Levels) -> Levels {
-        Levels { open: Vec::new(), last: before.last, ended_by_engine: before.ended_by_engine }
+        Levels { open: Vec::new(), last: before.last, ended_by_engine: before.ended_by_engine, endings: [0; 3] }
+    }
+
+    /// How often a transaction was committed, rolled back, and ended by the engine, since this was asked last.
+    pub fn take_endings(&mut self) -> [u64; 3] {
+        std::mem::take(&mut self.endings)
     }
 
     /// Whether a transaction is open.
@@ -80,6 +87,7 @@ impl Levels {
         }
         match connection.commit() {
             Commit::Committed(_) => {
+                self.endings[0] += 1;
                 self.open.clear();
                 Ok(())
             }
@@ -108,6 +116,7 @@ impl Levels {
             return Ok(());
         }
         self.open.clear();
+        self.endings[1] += 1;
         connection.rollback()
     }
 
@@ -122,6 +131,7 @@ impl Levels {
 
     fn forget(&mut self) {
         self.ended_by_engine = self.open.last().copied();
+        self.endings[2] += 1;
         self.open.clear();
     }
 

@@ -9,6 +9,7 @@ pub(super) const NO_SOURCE: &str = "datasource is not set; name a file (file:app
 pub(super) fn validate(config: &Config) -> Result<(), String> {
     limits(config)?;
     idle_readers(config)?;
+    super::listen::address(&config.metrics).map(drop)?;
     config.datasource.as_ref().map(drop).ok_or_else(|| NO_SOURCE.to_owned())
 }
 

@@ -32,7 +32,7 @@ const PAGE_SIZES: &[u64] = &[0, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536
 
 /// The place of a field.
 macro_rules! at {
-    ($($field:tt)+) => { Place { get: |c: &Config| c.$($field)+, set: |c: &mut Config, v| c.$($field)+ = v } };
+    ($($field:tt)+) => { Place { get: |c: &Config| c.$($field)+.clone(), set: |c: &mut Config, v| c.$($field)+ = v } };
 }
 
 /// The place and the words of a field whose type was made by `words!`.
@@ -59,6 +59,10 @@ const fn time(at: Place<Duration>, unit: Unit, max: u128) -> ValueKind {
 
 const fn size(at: Place<u64>, unit: Unit, min: u64, max: u64) -> ValueKind {
     ValueKind::Size { at, unit, min, max, only: &[] }
+}
+
+const fn text(at: Place<String>, allowed: &'static str) -> ValueKind {
+    ValueKind::Text { at, allowed }
 }
 
 const fn key(name: &'static str, default: &'static str, kind: ValueKind, doc: &'static str) -> Key {
@@ -91,6 +95,8 @@ pub static KEYS: &[Key] = &[
         "How often idle and old connections are cleaned up and long idle ones checked. 0: never."),
     key("pool.snapshot_idle", "5", time(at!(pool.snapshot_idle), MS, 1000 * MILLISECOND),
         "How long an idle reader keeps its read snapshot, which makes the next read cheap while nothing was written. 0: not at all."),
+    key("pool.leak_threshold", "60", time(at!(pool.leak_threshold), S, DAY),
+        "A transaction, pinned connection or result that is held for longer is counted and logged as probably forgotten. 0: none."),
 
     key("writer.group_commit", "true", flag(at!(writer.group_commit)),
         "Whether single writes of several callers that wait for the writer share one transaction, and one wait for the disk."),
@@ -126,7 +132,21 @@ pub static KEYS: &[Key] = &[
     key("metrics.enabled", "true", flag(at!(metrics.enabled)),
         "Whether metrics are kept."),
     key("metrics.collect_interval", "10", time(at!(metrics.collect_interval), S, DAY),
-        "How often metrics that must be sampled are: file sizes, free pages. 0: never."),
+        "How often metrics that must be sampled are: file sizes, free pages; and how often `metrics.file` is written. 0: never."),
+    key("metrics.label", "", text(at!(metrics.label), "any text"),
+        "Value of the label `store`. Empty: the path of the database."),
+    key("metrics.listen", "", text(at!(metrics.listen), "an address and a port"),
+        "Where metrics and health are served by HTTP (`/metrics`, `/health`): `127.0.0.1:9187`, `[::1]:9187`, `localhost:0`; port 0 takes a free one. Empty: nowhere."),
+    key("metrics.listen_anywhere", "false", flag(at!(metrics.listen_anywhere)),
+        "Whether `metrics.listen` may be an address that other machines reach. There is no encryption and no password: everybody there can read."),
+    key("metrics.file", "", text(at!(metrics.file), "a path"),
+        "File that metrics are written to as a whole, for node_exporter's textfile collector (`*.prom`). Empty: none."),
+    key("metrics.slow_query", "1000", time(at!(metrics.slow_query), MS, DAY),
+        "Calls that take as long are logged, with the plan of the statement. 0: none."),
+    key("metrics.slow_query_params", "false", flag(at!(metrics.slow_query_params)),
+        "Whether that log shows the values of parameters. Otherwise it shows their types and lengths."),
+    key("metrics.statements", "500", count(at!(metrics.statements), 0, 100_000),
+        "Statements in the report of what each has cost, at most; those that cost least go first. 0: no report."),
 
     key("options.journal_mode", "wal", word!(JournalMode, options.journal_mode),
         "How changes are made atomic. Databases in memory have a mode of their own."),

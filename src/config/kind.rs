@@ -23,6 +23,8 @@ pub(super) enum ValueKind {
     Size { at: Place<u64>, unit: Unit, min: u64, max: u64, only: &'static [u64] },
     /// One of some words, by its index.
     Word { at: Place<usize>, words: &'static [&'static [&'static str]] },
+    /// Any text, blanks around it left out; `allowed` says what of.
+    Text { at: Place<String>, allowed: &'static str },
     /// The data source.
     Source,
 }
@@ -49,6 +51,7 @@ impl ValueKind {
                 (at.set)(config, value)
             }
             ValueKind::Word { at, words } => (at.set)(config, word(text, words)?),
+            ValueKind::Text { at, .. } => (at.set)(config, line(text)?),
             ValueKind::Source => config.datasource = Some(DataSource::read(text)?),
         }
         Ok(())
@@ -68,6 +71,7 @@ impl ValueKind {
                 Some(if value % unit.1 == 0 { (value / unit.1).to_string() } else { format!("{value}B") })
             }
             ValueKind::Word { at, words } => Some(words[(at.get)(config)][0].to_owned()),
+            ValueKind::Text { at, .. } => Some((at.get)(config)),
             ValueKind::Source => config.datasource.as_ref().map(|source| source.as_str().to_owned()),
         }
     }
@@ -81,6 +85,7 @@ impl ValueKind {
             ValueKind::Size { only, .. } if !only.is_empty() => list(only.iter()),
             ValueKind::Size { min, max, .. } => format!("{} to {}", quantity::binary(*min), quantity::binary(*max)),
             ValueKind::Word { words, .. } => list(words.iter().map(|spellings| spellings[0])),
+            ValueKind::Text { allowed, .. } => (*allowed).into(),
             ValueKind::Source => "a path, a file: URI, or :memory:".into(),
         }
     }
@@ -101,7 +106,7 @@ impl ValueKind {
             ValueKind::Time { .. } => "time",
             ValueKind::Size { .. } => "size",
             ValueKind::Word { .. } => "word",
-            ValueKind::Source => "text",
+            ValueKind::Text { .. } | ValueKind::Source => "text",
         }
     }
 }
@@ -137,6 +142,13 @@ fn size(text: &str, unit: Unit, min: u64, max: u64) -> Result<u64, Refusal> {
     let wrong = || format!("is not a size (a number of {}, or with a unit: 64KiB, 64MiB, 64MB)", unit.0);
     let value = quantity::parse(&text.to_ascii_lowercase(), quantity::SIZES, unit.1).ok_or_else(|| negative(text).unwrap_or_else(wrong))?;
     u64::try_from(value).ok().filter(|value| (min..=max).contains(value)).ok_or_else(|| OUT_OF_RANGE.into())
+}
+
+fn line(text: &str) -> Result<String, Refusal> {
+    if text.contains(char::is_control) {
+        return Err("has control characters".into());
+    }
+    Ok(text.to_owned())
 }
 
 fn negative(text: &str) -> Option<Refusal> {

@@ -24,6 +24,10 @@ impl Blank for u64 {
     const BLANK: Self = 0;
 }
 
+impl Blank for String {
+    const BLANK: Self = String::new();
+}
+
 impl Blank for Duration {
     const BLANK: Self = Duration::ZERO;
 }
@@ -105,6 +109,8 @@ section! {
         health_check_interval: Duration,
         /// How long an idle reader keeps its read snapshot; zero: not at all.
         snapshot_idle: Duration,
+        /// How long a transaction, pinned connection or stream may be held before it is taken for forgotten; zero: for ever.
+        leak_threshold: Duration,
     }
 }
 
@@ -168,6 +174,20 @@ section! {
         enabled: bool,
         /// How often values that must be sampled (file sizes, free pages) are; zero: never.
         collect_interval: Duration,
+        /// The value of the label `store`; empty: the path of the database.
+        label: String,
+        /// The address at which they are served by HTTP; empty: they are not.
+        listen: String,
+        /// Whether that address may be other than loopback.
+        listen_anywhere: bool,
+        /// The file that they are written to; empty: none.
+        file: String,
+        /// How long a call takes that is logged as slow; zero: none is.
+        slow_query: Duration,
+        /// Whether that log shows the values of parameters.
+        slow_query_params: bool,
+        /// Statements whose cost is kept, at most; zero: none.
+        statements: u32,
     }
 }
 

@@ -30,8 +30,9 @@ use self::second::Sight;
 use self::sentinel::Sentinel;
 use crate::cancel::Op;
 use crate::clock::{Clock, Marks};
-use crate::driver::{Backlog, Connection, Driver, Role};
+use crate::driver::{Backlog, Connection, Driver, Obstacles, Role};
 use crate::error::{Error, Kind, Result};
+use crate::metrics::meter::Meter;
 
 /// Where the database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +81,9 @@ pub struct Settings {
     pub keep_snapshots: bool,
     /// Hears of every commit. `None`: nobody keeps results.
     pub clock: Option<Arc<Clock>>,
+    /// What statements are measured with. `None`: nobody measures.
+    pub meter: Option<Arc<Meter>>,
+    pub obstacles: Arc<Obstacles>,
 }
 
 /// One SQLite database.
@@ -124,6 +128,8 @@ impl SqliteDriver {
             keep_snapshots,
             statement_cache: driver.settings.statement_cache,
             clock: driver.settings.clock.clone(),
+            meter: driver.settings.meter.clone(),
+            obstacles: driver.settings.obstacles.clone(),
         }));
         Ok(driver)
     }
@@ -173,7 +179,7 @@ impl SqliteDriver {
     }
 
     fn open_anchor(&self, op: &Op<'_>) -> Result<(Raw, String)> {
-        let mut raw = Raw::new(self.open_raw()?, self.abort.clone(), self.settings.busy_timeout);
+        let mut raw = Raw::new(self.open_raw()?, self.abort.clone(), self.settings.busy_timeout, self.settings.obstacles.clone());
         let mode = loop {
             match raw.watched(op, |raw| self.settle(raw.connection())) {
                 // Switching to WAL does not always call the busy handler, so programs that start together meet here.
@@ -269,7 +275,7 @@ impl SqliteDriver {
         let shared = self.shared.lock().clone();
         let shared = shared.ok_or_else(|| Error::new(Kind::Closed, format!("{}: the store is closed", self.name)))?;
         self.check_identity()?;
-        let mut raw = Raw::new(self.open_raw()?, self.abort.clone(), self.settings.busy_timeout);
+        let mut raw = Raw::new(self.open_raw()?, self.abort.clone(), self.settings.busy_timeout, self.settings.obstacles.clone());
         raw.watched(op, |raw| {
             let connection = raw.connection();
             self.settings.pragmas.iter().try_for_each(|pragma| set(connection, pragma))?;
@@ -310,6 +316,10 @@ impl Driver for SqliteDriver {
     fn second_library(&self) -> Option<String> {
         let own = self.shared.lock().as_ref()?.sentinel.address()?;
         Some(said(&self.name, second::beside(own)?))
+    }
+
+    fn obstacles(&self) -> &Obstacles {
+        &self.settings.obstacles
     }
 
     fn name(&self) -> &str {

@@ -39,7 +39,10 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS keepwell_migrations(
   duration_us INTEGER NOT NULL,
   schema_hash TEXT
 )";
-const EXISTS: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'keepwell_migrations' AND type = 'table'";
+/// Whether a database has a history, and the newest version that is applied by it.
+pub const EXISTS: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'keepwell_migrations' AND type = 'table'";
+pub const NEWEST: &str = "SELECT max(version) FROM keepwell_migrations AS newest WHERE outcome = 'done' AND direction <> 'down' AND id = \
+                      (SELECT max(id) FROM keepwell_migrations WHERE version = newest.version AND outcome = 'done')";
 const READ: &str = "SELECT id, version, description, direction, outcome, statements, checksum, down_sql IS NOT NULL, started_at, \
                     duration_us, who, host, program, engine, schema_hash, position FROM keepwell_migrations ORDER BY id";
 const INSERT: &str = "INSERT INTO keepwell_migrations(version, description, direction, outcome, statements, checksum, raw_checksum, \

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{served_without_a_job, Item, Lease, Pool};
-use crate::cancel::Op;
-use crate::driver::Role;
+use crate::cancel::{Op, Stop};
+use crate::driver::{Role, Stage};
 use crate::error::Result;
 use crate::holders::Purpose;
 use crate::member::Member;
@@ -75,9 +75,13 @@ impl Lease<&Pool> {
     /// Counts a shared transaction that became durable.
     pub fn grouped(&self, members: usize) {
         if members > 1 {
-            self.pool.counters.groups.one();
-            self.pool.counters.grouped.add(members as u64);
+            self.pool.counters.groups.record(members as u64);
         }
+    }
+
+    /// Counts a write that had to stop before it was run.
+    pub fn stopped(&self, stop: Stop) {
+        self.pool.driver.obstacles().stopped(Stage::Queue, stop);
     }
 
     /// Counts writes that are run again because another one ended their transaction.

@@ -150,8 +150,9 @@ impl Pool {
     }
 
     fn copy_log(&self, connection: &mut dyn Connection) {
+        let began = Instant::now();
         if connection.checkpoint().is_ok() {
-            self.counters.checkpoints.one();
+            self.counters.checkpoints.time(began.elapsed());
         }
     }
 
@@ -180,18 +181,20 @@ impl Pool {
 
     /// Idle readers give their snapshots up, also those that become idle meanwhile; those that are reading get a moment to end.
     fn restart(&self, writer: &mut dyn Connection, patience: Duration) -> bool {
-        let end = Instant::now() + patience;
-        self.counters.checkpoints.one();
-        loop {
+        let began = Instant::now();
+        let end = began + patience;
+        let done = loop {
             self.rest_idle(true);
             let left = end.saturating_duration_since(Instant::now());
             if writer.restart_log(&Op::new(Some(left.min(SLICE)), None, None)).is_ok() {
-                return true;
+                break true;
             }
             if left <= SLICE {
-                return false;
+                break false;
             }
-        }
+        };
+        self.counters.checkpoints.time(began.elapsed());
+        done
     }
 
     /// Why the log is longer than it should be, and who is reading; `None` while it is not.

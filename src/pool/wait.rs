@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Pool;
 use crate::cancel::{Op, Stop};
-use crate::driver::Role;
+use crate::driver::{Role, Stage};
 use crate::error::{Error, Kind, Result};
 use crate::slots::Refusal;
 
@@ -69,7 +69,9 @@ impl<'a, 'o> Wait<'a, 'o> {
     #[inline]
     pub fn over(&self) {
         if let Some(began) = self.began {
-            self.pool.counters.wait_time.time(began.elapsed());
+            let time = began.elapsed();
+            self.op.queued(time);
+            self.pool.counters.waited(self.role).time(time);
         }
     }
 
@@ -79,34 +81,36 @@ impl<'a, 'o> Wait<'a, 'o> {
         let what = if self.role == Role::Writer { "the writer" } else { "a reader" };
         match refusal {
             Refusal::Closed => Error::new(Kind::Closed, format!("{}: the store is closed or closing", self.pool.database())),
-            Refusal::Impatient(Impatience::Stopped(stop)) => {
+            Refusal::Impatient(Impatience::Stopped(stop), before) => {
+                self.pool.driver.obstacles().stopped(Stage::Queue, stop);
                 let error = self.op.stop_error(stop, &format!("waiting for {what}"));
                 if stop == Stop::TimedOut {
-                    self.explained(error)
+                    self.explained(error, Some(before))
                 } else {
                     error
                 }
             }
-            Refusal::Impatient(Impatience::Exhausted) => {
+            Refusal::Impatient(Impatience::Exhausted, before) => {
                 self.pool.counters.exhausted.one();
                 let longest = self.pool.limits.wait_timeout.unwrap_or_default();
                 let message = format!("no connection: waited {longest:?} (pool.wait_timeout) for {what}");
-                self.explained(Error::new(Kind::Exhausted, message))
+                self.explained(Error::new(Kind::Exhausted, message), Some(before))
             }
-            Refusal::Impatient(Impatience::SelfDeadlock) => {
+            Refusal::Impatient(Impatience::SelfDeadlock, _) => {
                 self.pool.counters.self_deadlocks.one();
                 let cure = match self.role {
                     Role::Writer => "Use the open transaction for this call, or end it first",
                     Role::Reader => "Read or close the open results first, or raise pool.max_open",
                 };
                 let message = format!("this thread would wait for itself: it holds {what} already. {cure}");
-                self.explained(Error::new(Kind::SelfDeadlock, message))
+                self.explained(Error::new(Kind::SelfDeadlock, message), None)
             }
         }
     }
 
-    /// Adds how full the pool is and who holds what.
-    fn explained(&self, error: Error) -> Error {
+    /// Adds who holds what, how many were in line before this caller, and how full the pool is.
+    fn explained(&self, error: Error, before: Option<usize>) -> Error {
+        let position = before.map(|before| format!("queue position {}; ", before + 1)).unwrap_or_default();
         let load = self.pool.slots(self.role).load();
         let numbers = format!(
             "total {}, active {}, idle {}, waiting {}, max {}",
@@ -117,6 +121,6 @@ impl<'a, 'o> Wait<'a, 'o> {
             load.capacity
         );
         let report = self.pool.report();
-        error.followed_by(format!(" ({numbers}; {report})"))
+        error.followed_by(format!(" ({report}; {position}{numbers})"))
     }
 }

@@ -89,7 +89,7 @@ impl Store {
     fn count(&self, bypass: Bypass) {
         match &self.inner.cache {
             Some(cache) => cache.count(bypass),
-            None => self.inner.cacheless.one(),
+            None => self.inner.insight.cacheless.one(),
         }
     }
 
@@ -266,9 +266,7 @@ impl Store {
 
     /// The cache of results in numbers; all zero where there is none, but for the queries that asked for it.
     pub fn cache_stats(&self) -> CacheStats {
-        let mut stats = self.inner.cache.as_ref().map(Cache::stats).unwrap_or_default();
-        stats.bypasses[Bypass::Disabled as usize] += self.inner.cacheless.get();
-        stats
+        self.inner.insight.cache_stats()
     }
 
     /// Counts memory that a binding keeps with a result: the form of its own that it has given it.

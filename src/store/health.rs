@@ -1,37 +1,112 @@
 //! How a store is: whether it works, whether it is alone with its file, and what it has to say.
 
+use super::insight::Insight;
 use super::Store;
+use crate::cancel::Op;
 use crate::error::Result;
+use crate::errors::LastError;
 use crate::holders::Purpose;
 use crate::options::QueryOptions;
-use crate::value::Params;
+use crate::slots::Load;
 
-/// Whether a store can work now, and why not.
-#[derive(Debug, Default)]
+/// Whether a store can work now, and why not, with what an operator asks first.
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Health {
+    /// It does what it was opened for: it reads, and writes unless it was opened to read only, and there is no problem.
+    pub healthy: bool,
     pub can_read: bool,
     pub can_write: bool,
     /// Empty when all is well. A second SQLite library on the file is named here although reading and writing may work.
     pub problem: String,
+    pub pool: PoolHealth,
+    /// The newest migration that is applied; `None`: there is no history, or nobody looks (`metrics.collect_interval` is 0).
+    pub schema_version: Option<i64>,
+    /// Sizes of the database and of its log, in bytes; `None`: there is none, or nobody looks.
+    pub database_bytes: Option<u64>,
+    pub wal_bytes: Option<u64>,
+    /// The error that a call ended with last, however long ago.
+    pub last_error: Option<LastError>,
+}
+
+/// How full the pool is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct PoolHealth {
+    pub max_open: usize,
+    pub open: usize,
+    pub in_use: usize,
+    pub idle: usize,
+    /// Callers in line for a connection.
+    pub waiting: usize,
+}
+
+impl Health {
+    /// As a JSON object with the names of the fields.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Insight {
+    /// Whether the store can read and write now. Waits as long as `op` allows.
+    pub fn health(&self, op: &Op<'_>, bound: bool, reads_only: bool) -> Health {
+        if self.pool.check_process().is_ok() {
+            self.sentry.look();
+        }
+        let before = self.pool.load();
+        let (read, write) = (self.try_read(op, bound), self.try_write(op, bound));
+        let errors = [read.as_ref().err(), write.as_ref().err().filter(|_| !reads_only)];
+        let mut problems: Vec<String> = errors.into_iter().flatten().map(ToString::to_string).collect();
+        problems.extend(self.pool.log_problem());
+        problems.extend(self.sentry.seen().map(str::to_string));
+        problems.dedup();
+        Health {
+            healthy: problems.is_empty(),
+            can_read: read.is_ok(),
+            can_write: write.is_ok(),
+            problem: problems.join("; "),
+            pool: pool_health(before),
+            schema_version: self.migrations_version(),
+            database_bytes: self.database_bytes(),
+            wal_bytes: self.log_bytes(),
+            last_error: self.errors.last(),
+        }
+    }
+
+    fn try_read(&self, op: &Op<'_>, bound: bool) -> Result<()> {
+        self.sentry.check()?;
+        let mut lease = self.pool.reader(op, "", Purpose::Statement, bound)?;
+        lease.connection().ping()
+    }
+
+    fn try_write(&self, op: &Op<'_>, bound: bool) -> Result<()> {
+        self.sentry.check()?;
+        let mut lease = self.pool.writer(op, Purpose::Statement, bound)?;
+        lease.connection().probe_write(op)
+    }
+}
+
+fn pool_health((writer, readers): (Load, Load)) -> PoolHealth {
+    let sum = |pick: fn(&Load) -> usize| pick(&writer) + pick(&readers);
+    let (open, idle) = (sum(|load| load.total), sum(|load| load.idle));
+    PoolHealth { max_open: sum(|load| load.capacity), open, in_use: open - idle, idle, waiting: sum(|load| load.waiting) }
 }
 
 impl Store {
-    /// Whether the store can read and write now, and whether it is alone with its file. Waits as long as the options allow.
+    /// Whether the store can read and write now, and whether it is alone with its file. Waits as long as the options allow. The two tries
+    /// are counted nowhere.
     pub fn health(&self, options: &QueryOptions<'_>) -> Health {
-        if self.inner.pool.check_process().is_ok() {
-            self.inner.sentry.look();
+        match self.op(options) {
+            Ok(op) => self.inner.insight.health(&op, !options.unbound, self.is_read_only()),
+            Err(error) => Health { problem: error.to_string(), ..Health::default() },
         }
-        let read = self.query("SELECT count(*) FROM sqlite_schema", Params::NONE, options);
-        let write = self.op(options).and_then(|op| {
-            let mut lease = self.inner.pool.writer(&op, Purpose::Statement, !options.unbound)?;
-            lease.connection().probe_write(&op)
-        });
-        let errors = [read.as_ref().err(), write.as_ref().err()];
-        let mut problems: Vec<String> = errors.into_iter().flatten().map(ToString::to_string).collect();
-        problems.extend(self.inner.pool.log_problem());
-        problems.extend(self.inner.sentry.seen().map(str::to_string));
-        problems.dedup();
-        Health { can_read: read.is_ok(), can_write: write.is_ok(), problem: problems.join("; ") }
+    }
+
+    /// Whether the store was opened to read only.
+    fn is_read_only(&self) -> bool {
+        use crate::config::{Mode, Source};
+        let config = &self.inner.config;
+        config.query.read_only
+            || matches!(config.source(), Ok(Source::File { mode, immutable, nolock, .. }) if *mode == Mode::ReadOnly || *immutable || *nolock)
     }
 
     /// What in the configuration was accepted but has no effect or is risky, and what was noticed since the store was opened, such as

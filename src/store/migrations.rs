@@ -12,6 +12,7 @@ use crate::holders::Purpose;
 use crate::migrate::apply::{self, Effect, Event, Setting};
 use crate::migrate::plan::Goal;
 use crate::migrate::rebuild::{self, Rebuild};
+use crate::migrate::report::{Direction, State};
 use crate::migrate::{ask, look, mark, schema, Policy, Report, Source};
 use crate::options::{QueryOptions, Timeout};
 
@@ -92,7 +93,7 @@ impl Store {
 
     /// The schema as SQL that makes it anew, without the history: the same schema gives the same text.
     pub fn schema_dump(&self, options: &QueryOptions<'_>) -> Result<String> {
-        self.look(options, schema::dump)
+        self.counted(self.look(options, schema::dump))
     }
 
     /// Makes a table anew with another definition, in SQLite's own twelve steps, and says how many rows it had before and has after.
@@ -105,7 +106,7 @@ impl Store {
     /// [`Kind::Migration`] for what cannot be rebuilt as asked, with the cure; [`Kind::Constraint`] for rows that do not fit the new
     /// definition, and for foreign keys. Nothing is changed then.
     pub fn rebuild_table(&self, rebuild: &Rebuild<'_>, options: &QueryOptions<'_>) -> Result<Report> {
-        self.change(options, |connect, op| rebuild::run(connect, rebuild, self.enforces_foreign_keys(), op))
+        self.counted(self.change(options, |connect, op| rebuild::run(connect, rebuild, self.enforces_foreign_keys(), op)))
     }
 
     fn enforces_foreign_keys(&self) -> bool {
@@ -237,6 +238,15 @@ impl Migrations {
     /// [`Kind::Migration`] and [`Kind::SchemaNewer`] for what the policy refuses; what the statements fail with, with file, line and
     /// column; [`Kind::Constraint`] for foreign keys; [`Kind::ReadOnly`], [`Kind::Timeout`], [`Kind::Cancelled`].
     pub fn run(&self, operation: Operation, options: &QueryOptions<'_>, progress: &mut dyn FnMut(&Event<'_>) -> bool) -> Result<Report> {
+        let result = self.store.counted(self.operate(operation, options, progress))?;
+        if let Operation::Run(_) = operation {
+            let applied = result.migrations.iter().filter(|line| line.direction == Direction::Up && line.state == State::Applied).count();
+            self.store.inner.insight.migrations_applied.add(applied as u64);
+        }
+        Ok(result)
+    }
+
+    fn operate(&self, operation: Operation, options: &QueryOptions<'_>, progress: &mut dyn FnMut(&Event<'_>) -> bool) -> Result<Report> {
         let source = &self.source;
         let mut report = match operation {
             Operation::Status => self.store.look(options, |connection| look::status(connection, source)),

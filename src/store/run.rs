@@ -89,7 +89,7 @@ impl Store {
         body: impl FnMut(&Arc<Scope>) -> Result<T, E>,
     ) -> Result<T, E> {
         let op = self.op(options)?;
-        again_and_again(&op, mode, options, |mode, options| self.begin(mode, options), body)
+        again_and_again(self, &op, mode, options, |mode, options| self.begin(mode, options), body)
     }
 }
 
@@ -112,11 +112,12 @@ impl Scope {
             let scope = self.begin(mode, &QueryOptions { whole: true, ..*options })?;
             return attempt(&Arc::new(scope), &mut body).map_err(|failed| failed.with);
         }
-        again_and_again(&op, mode, options, |mode, options| self.begin(mode, options), body)
+        again_and_again(&self.store().clone(), &op, mode, options, |mode, options| self.begin(mode, options), body)
     }
 }
 
 fn again_and_again<T, E: Failure>(
+    store: &Store,
     op: &Op<'_>,
     mut mode: TxMode,
     options: &QueryOptions<'_>,
@@ -132,9 +133,14 @@ fn again_and_again<T, E: Failure>(
             Err(failed) => failed,
         };
         match failed.again() {
-            Some(error) if replay.is_due(op, error) => replay.pause(op)?,
-            _ => return Err(failed.with),
+            Some(error) if replay.is_due(op, error) => replay.pause(op).inspect_err(|_| store.inner.insight.retries_exhausted.one())?,
+            Some(_) => {
+                store.inner.insight.retries_exhausted.one();
+                return Err(failed.with);
+            }
+            None => return Err(failed.with),
         }
+        store.inner.insight.retries.one();
         if mode == TxMode::Write(Mode::Deferred) {
             mode = TxMode::Write(Mode::Immediate);
         }
@@ -189,7 +195,7 @@ fn attempt<T, E: Failure>(scope: &Arc<Scope>, body: &mut impl FnMut(&Arc<Scope>)
 /// them can end it, and the connection must not stay with it.
 fn undo(scope: &Scope) -> bool {
     loop {
-        match scope.undo() {
+        match scope.end() {
             Ok(()) => return true,
             Err(error) if error.kind() == Kind::Misuse => std::thread::sleep(END_POLL),
             Err(error) => return error.kind() == Kind::TxEnded,

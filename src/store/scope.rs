@@ -71,41 +71,41 @@ impl Scope {
         options: &QueryOptions<'_>,
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
-        let op = self.op(options)?;
         let usage = self.usage(options);
-        let (received, cursor) = self.session.query(sql, params, usage, &op, receive)?;
+        let result = self.op(options).and_then(|op| self.session.query(sql, params, usage, &op, receive));
+        let (received, cursor) = self.store.counted(result)?;
         self.store.count_bypass(options);
-        Ok((received, cursor.map(|cursor| Rest::new(self.session.clone(), cursor, usage.limit).within(self.bounds))))
+        Ok((received, cursor.map(|cursor| Rest::new(self.session.clone(), cursor, usage.limit, self.store.inner.insight.errors.clone()).within(self.bounds))))
     }
 
     /// See [`Store::execute`]. Durable when the outermost transaction is committed.
     pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.op(options)?;
-        self.session.execute(sql, params.into(), self.usage(options), &op)
+        let params = params.into();
+        self.store.counted(self.op(options).and_then(|op| self.session.execute(sql, params, self.usage(options), &op)))
     }
 
     /// See [`Store::execute_many`]; inside a transaction it is a savepoint of its own.
     pub fn execute_many(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.op(options)?;
-        self.session.execute_many(sql, matrix, self.usage(options), &op)
+        self.store.counted(self.op(options).and_then(|op| self.session.execute_many(sql, matrix, self.usage(options), &op)))
     }
 
     /// Runs the statements of a script one after another. Inside a transaction they must not end it.
     pub fn execute_script(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.op(options)?;
-        self.session.script(sql, self.usage(options), &op)
+        self.store.counted(self.op(options).and_then(|op| self.session.script(sql, self.usage(options), &op)))
     }
 
     /// See [`Store::prepare`].
     pub fn prepare(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Statement> {
-        self.op(options)?;
-        let plan = self.session.prepare(sql, self.usage(options))?;
-        Ok(Statement::new(plan))
+        let plan = self.op(options).and_then(|_| self.session.prepare(sql, self.usage(options)));
+        self.store.counted(plan).map(Statement::new)
     }
 
     /// Begins a savepoint inside a transaction, or a transaction on a pinned connection.
     pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
-        let op = self.op(options)?;
+        self.store.counted(self.op(options).and_then(|op| self.begin_inside(mode, options, &op)))
+    }
+
+    fn begin_inside(&self, mode: TxMode, options: &QueryOptions<'_>, op: &Op<'_>) -> Result<Scope> {
         let mode = match mode {
             TxMode::Write(mode) if !self.store.read_only(options) => mode,
             _ if self.session.is_read_only()? => Mode::Deferred,
@@ -114,16 +114,16 @@ impl Scope {
                 return Err(Error::new(Kind::Unsupported, message));
             }
         };
-        let level = self.session.begin(self.level, mode, &op)?;
+        let level = self.session.begin(self.level, mode, op)?;
         let mut scope = Scope::new(self.store.clone(), self.session.clone(), Some(level));
         scope.bounds = self.bounds;
-        Ok(scope.bounded(options, &op))
+        Ok(scope.bounded(options, op))
     }
 
     /// Commits. After an error the transaction is open still, unless the error's outcome says otherwise.
     pub fn commit(&self) -> Result<()> {
-        self.store.check_alone()?;
-        self.session.commit(self.transaction()?)?;
+        let result = self.store.check_alone().and_then(|()| self.session.commit(self.transaction()?));
+        self.store.counted(result)?;
         self.ended_by_hand.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -140,7 +140,11 @@ impl Scope {
 
     /// Rolls back without consuming the handle.
     pub fn undo(&self) -> Result<()> {
-        let result = self.session.rollback(self.transaction()?);
+        self.store.counted(self.end())
+    }
+
+    pub(super) fn end(&self) -> Result<()> {
+        let result = self.transaction().and_then(|level| self.session.rollback(level));
         let stays = result.as_ref().is_err_and(|error| matches!(error.kind(), Kind::Misuse | Kind::TxEnded));
         self.ended_by_hand.fetch_or(!stays, Ordering::Relaxed);
         result
@@ -172,8 +176,7 @@ impl Scope {
 
     /// One transaction's worth of [`Store::execute_many`]: the savepoint around it would be of no use.
     pub(super) fn each(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
-        let op = self.op(options)?;
-        self.session.each(sql, matrix, self.usage(options), &op)
+        self.store.counted(self.op(options).and_then(|op| self.session.each(sql, matrix, self.usage(options), &op)))
     }
 
     fn usage(&self, options: &QueryOptions<'_>) -> Use {

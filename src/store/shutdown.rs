@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
-use super::Store;
+use super::{Inner, Store};
 use crate::error::{Error, Kind, Result};
 
 /// How long calls get to notice that they are to end. Those in the middle of something long do within microseconds; a tick or a callback
@@ -78,5 +78,23 @@ impl Store {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.pool.check_process().is_err() {
+            // Everything belongs to the parent: keep it from being dropped with the fields.
+            std::mem::forget((self.pool.clone(), self.driver.clone()));
+            self.caretaker.forget();
+            return;
+        }
+        self.pool.close();
+        self.caretaker.stop();
+        self.pool.bid_farewell();
+        if let Some(cache) = &self.cache {
+            cache.close();
+        }
+        self.driver.close();
     }
 }

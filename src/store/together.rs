@@ -36,7 +36,7 @@ impl Store {
             let rules = self.inner.defaults.group.unwrap_or(Rules::NONE);
             group::lead(&mut lease, waiting.iter().map(|(member, op)| (member, op)), rules);
         }
-        ready.into_iter().map(|ready| ready.and_then(|(member, _)| member.result())).collect()
+        ready.into_iter().map(|ready| self.counted(ready.and_then(|(member, _)| member.result()))).collect()
     }
 
     fn ready<'a>(&self, write: &Write<'a>) -> Result<Waiting<'a>> {

@@ -55,15 +55,18 @@ impl Store {
     /// of its own, and none is answered before all of it is durable.
     pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Changes> {
         let params = params.into();
-        let op = self.op(options)?;
-        match self.write(sql, params, Wants::Changes, options, &op)? {
+        self.counted(self.op(options).and_then(|op| self.execute_one(sql, params, options, &op)))
+    }
+
+    fn execute_one(&self, sql: &str, params: Params<'_>, options: &QueryOptions<'_>, op: &Op<'_>) -> Result<Changes> {
+        match self.write(sql, params, Wants::Changes, options, op)? {
             Written::Done(Done::Changes(changes)) => Ok(changes),
             Written::Done(Done::Rows(..)) => unreachable!("changes were asked for"),
             Written::Alone(mut lease) => {
                 let cursor = lease.connection().prepare(sql, Permit::Shared, self.keeps(options))?;
                 lease.note(cursor)?;
                 let (connection, batch) = lease.parts();
-                exec::execute(connection, cursor, params, &op, batch)
+                exec::execute(connection, cursor, params, op, batch)
             }
         }
     }

@@ -1,5 +1,6 @@
 //! One SQLite connection behind the driver's seam.
 
+mod measure;
 mod prepare;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,8 +19,12 @@ use super::watch::Recorder;
 use super::{brief, convert, copy};
 use crate::cancel::{Op, Stop};
 use crate::clock::{Clock, Mark, Receipt};
-use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Leave, Limit, Mode, Permit, Plan, Role};
+use crate::driver::{
+    refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Leave, Left, Limit, Mode, Node, Obstacles, Permit, Plan, Role, Scans,
+};
 use crate::error::{Error, Kind, Result};
+use crate::metrics::meter::{Meter, Spent};
+use crate::metrics::sheet::Sheet;
 use crate::rows::Batch;
 use crate::value::Params;
 
@@ -34,6 +39,9 @@ pub struct Shared {
     pub statement_cache: usize,
     /// Hears of every commit. `None`: nobody keeps results.
     pub clock: Option<Arc<Clock>>,
+    /// `None`: nobody measures.
+    pub meter: Option<Arc<Meter>>,
+    pub obstacles: Arc<Obstacles>,
 }
 
 /// Field order matters: statements are finalized before the connection closes, and the sentinel goes after it.
@@ -70,7 +78,7 @@ impl SqliteConnection {
         if let (Some(clock), Role::Writer) = (&shared.clock, role) {
             raw.keep_ledger(Ledger::new(clock.clone(), shared.sentinel.clone(), recorder.clone()));
         }
-        let statements = Statements::new(shared.statement_cache);
+        let statements = Statements::new(shared.statement_cache, shared.meter.as_ref());
         Ok(SqliteConnection {
             statements,
             control,
@@ -112,12 +120,14 @@ impl SqliteConnection {
 
     /// The error for a failure during `op`: a lock that was not waited for to the end, or an interruption, has its reason there.
     fn failure_error(&self, failure: Failure, what: &str, op: &Op<'_>) -> Error {
-        let ended_early = matches!(failure.primary, rusqlite::ffi::SQLITE_INTERRUPT | rusqlite::ffi::SQLITE_BUSY);
+        let busy = failure.primary == rusqlite::ffi::SQLITE_BUSY;
+        let ended_early = busy || failure.primary == rusqlite::ffi::SQLITE_INTERRUPT;
+        self.note_obstacle(&failure, op);
         if ended_early && self.shared.abort.load(Ordering::Relaxed) {
             return Error::new(Kind::Closed, format!("{what}: ended because the store is closing"));
         }
         match op.stopped().filter(|_| ended_early) {
-            Some(Stop::TimedOut) if failure.primary == rusqlite::ffi::SQLITE_BUSY => op
+            Some(Stop::TimedOut) if busy => op
                 .stop_error(Stop::TimedOut, &format!("{what}: waiting for another process to release the database's lock"))
                 .with_engine(failure.primary, failure.extended)
                 .with_retry(crate::error::Retry::Statement),
@@ -198,6 +208,36 @@ impl Connection for SqliteConnection {
             }
         }
         Ok(())
+    }
+
+    #[inline]
+    fn spend(&mut self, cursor: Cursor, spent: Spent) -> Option<Spent> {
+        self.statements.spend(cursor, spent)
+    }
+
+    #[inline]
+    fn gauge(&self) -> Option<(&Arc<Meter>, &Arc<Sheet>)> {
+        self.statements.gauge()
+    }
+
+    fn scans(&self, cursor: Cursor) -> Scans {
+        self.statements.peek(cursor).map(|entry| entry.scans_of_this_run()).unwrap_or_default()
+    }
+
+    fn expanded(&self, cursor: Cursor) -> Option<String> {
+        self.statements.peek(cursor).ok()?.statement.expanded()
+    }
+
+    fn explain(&mut self, sql: &str) -> Result<Vec<Node>> {
+        self.query_plan(sql)
+    }
+
+    fn ask(&mut self, sql: &str) -> Result<Option<i64>> {
+        self.own_question(sql)
+    }
+
+    fn sample(&self) {
+        self.note_pages();
     }
 
     #[inline]
@@ -407,13 +447,13 @@ impl Connection for SqliteConnection {
 
     #[inline]
     fn leave(&mut self) -> Result<Leave> {
-        let mut left_open = self.statements.finish_all(&self.raw);
+        let mut left_open = self.statements.finish_all(&self.raw).then_some(Left::Rows);
         if self.snapshot.is_held() {
             if self.snapshot.hinders(self.shared.sentinel.backlog()) {
                 self.release_snapshot();
             }
         } else if !self.raw.autocommit() {
-            left_open = true;
+            left_open = Some(Left::Transaction);
             self.rollback()?;
         }
         if self.role == Role::Writer && self.read_only {
@@ -421,8 +461,8 @@ impl Connection for SqliteConnection {
         }
         Ok(match (self.spoilt, left_open) {
             (true, _) => Leave::Spoilt,
-            (false, true) => Leave::Reset,
-            (false, false) => Leave::Clean,
+            (false, Some(left)) => Leave::Reset(left),
+            (false, None) => Leave::Clean,
         })
     }
 

@@ -83,6 +83,7 @@ unsafe extern "C" fn before() {
 /// For the parent; the child's thread is a copy of the one that entered the mutexes, and leaves them too.
 unsafe extern "C" fn after_in_parent() {
     MUTEXES.into_iter().rev().for_each(leave);
+    process::has_forked();
 }
 
 unsafe extern "C" fn after_in_child() {

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 mod hooks;
+mod status;
 mod wal_index;
 
 use std::any::Any;
@@ -23,6 +24,7 @@ pub use self::wal_index::{commits_and_frames, Header, WalIndex};
 use super::ledger::{End, Ledger};
 use crate::cancel::Op;
 use crate::clock::Receipt;
+use crate::driver::Obstacles;
 use crate::rows::Batch;
 use crate::value::ValueRef;
 
@@ -71,6 +73,9 @@ struct Watch {
     busy_since: Cell<Option<Instant>>,
     /// The statement whose end nothing may deny, or null. Live as long as `op` is set.
     statement: Cell<*mut ffi::sqlite3_stmt>,
+    /// It is a checkpoint that waits, not a statement.
+    checkpointing: Cell<bool>,
+    obstacles: Arc<Obstacles>,
     /// A panic of the caller's, which must not unwind through SQLite.
     panic: Cell<Option<Box<dyn Any + Send>>>,
     /// What this connection is about to commit, and the connection itself.
@@ -84,7 +89,7 @@ unsafe impl Send for Raw {}
 
 impl Raw {
     /// Takes over an open connection and installs the busy and progress handlers. `abort` ends whatever runs when it is set.
-    pub fn new(connection: rusqlite::Connection, abort: Arc<AtomicBool>, busy_timeout: Duration) -> Raw {
+    pub fn new(connection: rusqlite::Connection, abort: Arc<AtomicBool>, busy_timeout: Duration, obstacles: Arc<Obstacles>) -> Raw {
         // SAFETY: the handle stays valid as long as `connection` lives, which this struct owns.
         let db = NonNull::new(unsafe { connection.handle() }).expect("an open connection has a handle");
         let watch = Box::new(Watch {
@@ -93,6 +98,8 @@ impl Raw {
             busy_timeout,
             busy_since: Cell::new(None),
             statement: Cell::new(ptr::null_mut()),
+            checkpointing: Cell::new(false),
+            obstacles,
             panic: Cell::new(None),
             ledger: Ledger::default(),
             db: db.as_ptr(),
@@ -241,19 +248,13 @@ impl Raw {
         unsafe { ffi::sqlite3_total_changes64(self.db.as_ptr()) }
     }
 
-    /// How many foreign keys are violated now that may be until COMMIT. <https://sqlite.org/c3ref/c_dbstatus_options.html>
-    pub fn deferred_violations(&self) -> i32 {
-        let (mut now, mut highest) = (0, 0);
-        // SAFETY: the handle is valid; both answers are written to this frame. Nothing is reset.
-        unsafe { ffi::sqlite3_db_status(self.db.as_ptr(), ffi::SQLITE_DBSTATUS_DEFERRED_FKS, &mut now, &mut highest, 0) };
-        now
-    }
-
     /// Copies committed frames from the log to the database.
     /// <https://sqlite.org/c3ref/wal_checkpoint_v2.html>
     pub fn checkpoint(&mut self, how: Checkpoint) -> Result<(), Failure> {
+        self.watch.checkpointing.set(true);
         // SAFETY: the handle is valid; a null name means all databases; the counts are not asked for.
         let code = unsafe { ffi::sqlite3_wal_checkpoint_v2(self.db.as_ptr(), ptr::null(), how as c_int, ptr::null_mut(), ptr::null_mut()) };
+        self.watch.checkpointing.set(false);
         if code == ffi::SQLITE_OK {
             return Ok(());
         }
@@ -452,12 +453,6 @@ impl Statement {
     pub fn parameter_name(&self, index: usize) -> Option<String> {
         // SAFETY: as above.
         unsafe { text(ffi::sqlite3_bind_parameter_name(self.0.as_ptr(), index as c_int)) }
-    }
-
-    /// How often SQLite has prepared the statement anew by itself, because the schema had changed.
-    pub fn prepared_anew(&self) -> i32 {
-        // SAFETY: the pointer is a live statement; the counter is not reset.
-        unsafe { ffi::sqlite3_stmt_status(self.0.as_ptr(), ffi::SQLITE_STMTSTATUS_REPREPARE, 0) }
     }
 
     /// Whether SQLite says that the statement changes nothing in the database file. <https://sqlite.org/c3ref/stmt_readonly.html>

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use lru::LruCache;
 
 use super::raw::{Raw, Statement};
-use crate::driver::{Cursor, Plan};
+use crate::driver::{Cursor, Plan, Scans};
 use crate::error::{Error, Kind, Result};
+use crate::metrics::meter::{Meter, Spent};
+use crate::metrics::report::Cells;
+use crate::metrics::sheet::Sheet;
 
 /// One prepared statement with what is known of it.
 pub struct Entry {
@@ -21,6 +24,12 @@ pub struct Entry {
     pub running: bool,
     in_use: bool,
     kept: bool,
+    /// What the run under way has spent; `None`: it was not run, or nobody measures.
+    spent: Option<Spent>,
+    /// The engine's counts when the run before ended.
+    scans: Scans,
+    /// Where its numbers are counted.
+    cells: Option<Arc<Cells>>,
 }
 
 #[derive(Default)]
@@ -28,6 +37,13 @@ struct Slot {
     entry: Option<Entry>,
     /// Counts the uses, so that a cursor of an earlier use finds nothing.
     generation: u32,
+}
+
+impl Entry {
+    /// What the engine has counted since the run before.
+    pub fn scans_of_this_run(&self) -> Scans {
+        self.statement.scans().since(self.scans)
+    }
 }
 
 /// Statements by slot; those worth keeping also by text.
@@ -38,13 +54,42 @@ pub struct Statements {
     by_text: LruCache<Arc<str>, u32>,
     /// The statement used last: programs run the same one again and again, and comparing texts is cheaper than hashing one.
     last: u32,
+    /// What is measured with, and where. `None`: nobody measures.
+    gauge: Option<Gauge>,
+}
+
+/// What the statements of one connection are measured with.
+struct Gauge {
+    meter: Arc<Meter>,
+    sheet: Arc<Sheet>,
 }
 
 impl Statements {
     /// Keeps up to `capacity` statements (at least one) prepared while they are not in use.
-    pub fn new(capacity: usize) -> Self {
+    pub fn new(capacity: usize, meter: Option<&Arc<Meter>>) -> Self {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
-        Statements { slots: Vec::new(), free: Vec::new(), in_use: 0, by_text: LruCache::new(capacity), last: 0 }
+        let gauge = meter.map(|meter| Gauge { meter: meter.clone(), sheet: meter.sheets.register() });
+        Statements { slots: Vec::new(), free: Vec::new(), in_use: 0, by_text: LruCache::new(capacity), last: 0, gauge }
+    }
+
+    /// What this connection is measured with, and where its numbers are counted.
+    #[inline]
+    pub fn gauge(&self) -> Option<(&Arc<Meter>, &Arc<Sheet>)> {
+        self.gauge.as_ref().map(|gauge| (&gauge.meter, &gauge.sheet))
+    }
+
+    #[inline]
+    fn sheet(&self) -> Option<&Arc<Sheet>> {
+        self.gauge.as_ref().map(|gauge| &gauge.sheet)
+    }
+
+    /// Adds what was spent on the run under way, and says what that is with all before it if it is slow.
+    #[inline]
+    pub fn spend(&mut self, cursor: Cursor, spent: Spent) -> Option<Spent> {
+        let slow = self.gauge.as_ref()?.meter.slow_nanos;
+        let all = self.get(cursor).ok()?.spent.get_or_insert_default();
+        all.add(spent);
+        (all.nanos >= slow).then_some(*all)
     }
 
     /// Whether the statement is kept and free.
@@ -56,14 +101,14 @@ impl Statements {
     /// Takes a kept statement into use.
     #[inline]
     pub fn checkout(&mut self, sql: &str) -> Option<Cursor> {
-        if self.is_last(sql) {
-            return Some(self.take(self.last));
-        }
-        let index = *self.by_text.get(sql)?;
+        let index = if self.is_last(sql) { self.last } else { *self.by_text.get(sql)? };
         if !self.is_free(index) {
             return None;
         }
         self.last = index;
+        if let Some(sheet) = self.sheet() {
+            sheet.statements_found.add_alone(1);
+        }
         Some(self.take(index))
     }
 
@@ -88,7 +133,22 @@ impl Statements {
                 self.let_go(evicted);
             }
         }
-        self.slots[index as usize].entry = Some(Entry { statement, plan, borrowed: false, anew: 0, running: false, in_use: false, kept });
+        if let Some(sheet) = self.sheet() {
+            sheet.statements_made.add_alone(1);
+        }
+        let entry = Entry {
+            statement,
+            plan,
+            borrowed: false,
+            anew: 0,
+            running: false,
+            in_use: false,
+            kept,
+            spent: None,
+            scans: Scans::default(),
+            cells: None,
+        };
+        self.slots[index as usize].entry = Some(entry);
         self.take(index)
     }
 
@@ -127,6 +187,9 @@ impl Statements {
         }
         entry.in_use = false;
         let kept = entry.kept;
+        if let Some(spent) = entry.spent.take() {
+            self.book(cursor.index, spent);
+        }
         self.in_use -= 1;
         let slot = &mut self.slots[cursor.index as usize];
         slot.generation = slot.generation.wrapping_add(1);
@@ -146,6 +209,23 @@ impl Statements {
             self.finish(raw, Cursor { index, generation });
         }
         true
+    }
+
+    /// Counts a run that is over.
+    #[inline]
+    fn book(&mut self, index: u32, spent: Spent) {
+        let Some(Gauge { meter, sheet }) = &self.gauge else { return };
+        let Some(entry) = &mut self.slots[index as usize].entry else { return };
+        let ran = entry.scans_of_this_run();
+        entry.scans = entry.scans.plus(ran);
+        let writes = !entry.plan.footprint.read_only;
+        count(sheet, writes, spent, ran);
+        if entry.cells.as_ref().is_none_or(|cells| cells.is_forgotten()) {
+            entry.cells = meter.statements.register(&entry.plan.sql, writes);
+        }
+        if let Some(cells) = &entry.cells {
+            count_statement(cells, spent, ran);
+        }
     }
 
     fn is_free(&self, index: u32) -> bool {
@@ -172,6 +252,40 @@ impl Statements {
                 self.free.push(index);
             }
         }
+    }
+}
+
+#[inline]
+fn count(sheet: &Sheet, writes: bool, spent: Spent, ran: Scans) {
+    if !spent.grouped {
+        if writes { &sheet.writes } else { &sheet.reads }.record_alone(spent.nanos);
+    }
+    sheet.rows_returned.add_alone(spent.returned);
+    if writes {
+        sheet.rows_changed.add_alone(spent.changed);
+    }
+    if ran != Scans::default() {
+        sheet.full_scans.add_alone((ran.steps > 0).into());
+        sheet.scanned_rows.add_alone(ran.steps.into());
+        sheet.automatic_indexes.add_alone((ran.automatic > 0).into());
+        sheet.sorts.add_alone(ran.sorts.into());
+    }
+}
+
+#[inline]
+fn count_statement(cells: &Cells, spent: Spent, ran: Scans) {
+    cells.calls.add_alone(1);
+    cells.nanos.add_alone(spent.nanos);
+    cells.worst_nanos.raise_alone(spent.nanos);
+    cells.rows.add_alone(if spent.returned > 0 { spent.returned } else { spent.changed });
+    if spent.failed {
+        cells.errors.add_alone(1);
+    }
+    if ran != Scans::default() {
+        cells.full_scans.add_alone((ran.steps > 0).into());
+        cells.scanned_rows.add_alone(ran.steps.into());
+        cells.automatic_indexes.add_alone((ran.automatic > 0).into());
+        cells.sorts.add_alone((ran.sorts > 0).into());
     }
 }
 

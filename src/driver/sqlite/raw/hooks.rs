@@ -4,10 +4,12 @@
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use rusqlite::ffi;
 
 use super::{transaction, Watch, BUSY_POLL};
+use crate::driver::Obstacle;
 
 /// SQLite calls this while another connection holds a lock it needs; 0 gives up.
 pub unsafe extern "C" fn on_busy(context: *mut c_void, tries: c_int) -> c_int {
@@ -20,7 +22,13 @@ pub unsafe extern "C" fn on_busy(context: *mut c_void, tries: c_int) -> c_int {
     if watch.must_stop(op) || watch.abort.load(Ordering::Relaxed) || watch.patience_is_over(op, tries) {
         return 0;
     }
+    if tries == 0 {
+        watch.obstacles.met(if watch.checkpointing.get() { Obstacle::Checkpoint } else { Obstacle::Lock });
+    }
+    let began = Instant::now();
     std::thread::sleep(op.slice(BUSY_POLL));
+    op.blocked(began.elapsed());
+    watch.obstacles.waited(began.elapsed());
     1
 }
 

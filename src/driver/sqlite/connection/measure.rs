@@ -1,0 +1,60 @@
+//! What a connection tells of its work: obstacles, query plans, the page cache.
+
+use std::sync::Arc;
+
+use rusqlite::{ffi, OptionalExtension};
+
+use super::SqliteConnection;
+use crate::cancel::Op;
+use crate::driver::sqlite::convert;
+use crate::driver::sqlite::raw::Failure;
+use crate::driver::{Node, Obstacle, Stage};
+use crate::error::Result;
+
+impl SqliteConnection {
+    /// Counts a failure that is an obstacle, or the end of an operation that had to stop.
+    pub(super) fn note_obstacle(&self, failure: &Failure, op: &Op<'_>) {
+        let obstacles = &self.shared.obstacles;
+        match failure.extended {
+            ffi::SQLITE_BUSY_SNAPSHOT => obstacles.met(Obstacle::Snapshot),
+            ffi::SQLITE_BUSY_RECOVERY => obstacles.met(Obstacle::Recovery),
+            _ => {}
+        }
+        let stage = if failure.primary == ffi::SQLITE_BUSY { Stage::Busy } else { Stage::Execution };
+        if let (ffi::SQLITE_BUSY | ffi::SQLITE_INTERRUPT, Some(stop)) = (failure.primary, op.stopped()) {
+            obstacles.stopped(stage, stop);
+        }
+    }
+
+    /// EXPLAIN QUERY PLAN of a statement that was prepared before; parameters count as NULL.
+    pub(super) fn query_plan(&mut self, sql: &str) -> Result<Vec<Node>> {
+        self.recorder.start_own();
+        let connection = self.raw.connection();
+        let nodes = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).and_then(|mut statement| {
+            let mut rows = statement.raw_query();
+            let mut nodes = Vec::new();
+            while let Some(row) = rows.next()? {
+                nodes.push(Node { id: row.get(0)?, parent: row.get(1)?, detail: row.get(3)? });
+            }
+            Ok(nodes)
+        });
+        self.recorder.ignore();
+        nodes.map_err(|error| convert::from_rusqlite(error, "EXPLAIN QUERY PLAN"))
+    }
+
+    /// A question of keepwell's own.
+    pub(super) fn own_question(&mut self, sql: &str) -> Result<Option<i64>> {
+        self.recorder.start_own();
+        let answer = self.raw.connection().query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).optional();
+        self.recorder.ignore();
+        answer.map(Option::flatten).map_err(|error| convert::from_rusqlite(error, sql))
+    }
+
+    /// Notes what the page cache has counted.
+    pub(super) fn note_pages(&self) {
+        let Some((_, sheet)) = self.statements.gauge() else { return };
+        let pages = &Arc::as_ref(sheet).pages;
+        let cells = [&pages.hits, &pages.misses, &pages.writes, &pages.spills, &pages.bytes];
+        cells.into_iter().zip(self.raw.page_cache()).for_each(|(cell, now)| cell.set(now));
+    }
+}

@@ -1,0 +1,121 @@
+//! The log of slow calls: what ran, where its time went, and how the engine ran it.
+
+use log::Level;
+
+use crate::driver::{Connection, Cursor, Node};
+use crate::metrics::meter::Spent;
+use crate::value::{Params, ValueRef};
+
+/// The target of these events in the log.
+const TARGET: &str = "keepwell::slow";
+/// A longer statement is cut in the log.
+const LONGEST: usize = 2_000;
+
+/// Counts a slow run and tells the log of it, before its use ends. `params` are not known where more of a result was fetched later.
+#[cold]
+pub fn log(connection: &mut dyn Connection, cursor: Cursor, spent: &Spent, params: Option<Params<'_>>) {
+    let Some((meter, sheet)) = connection.gauge() else { return };
+    sheet.slow.add_alone(1);
+    if !log::log_enabled!(target: TARGET, Level::Warn) {
+        return;
+    }
+    let (store, show) = (meter.store.clone(), meter.show_params);
+    let Ok(sql) = connection.plan(cursor).map(|plan| plan.sql.clone()) else { return };
+    let scans = connection.scans(cursor);
+    let params = match params {
+        _ if show => connection.expanded(cursor).unwrap_or_default(),
+        Some(params) => describe(params),
+        None => String::new(),
+    };
+    let plan = connection.explain(&sql).map_or_else(|error| error.message().to_string(), |nodes| tree(&nodes));
+    let execution = spent.nanos.saturating_sub(spent.queue_nanos + spent.busy_nanos);
+    let ms = |nanos: u64| nanos as f64 / 1e6;
+    let seconds = |nanos: u64| nanos as f64 / 1e9;
+    let text = brief(&sql);
+    log::warn!(
+        target: TARGET,
+        store = &*store,
+        sql = text,
+        params = params.as_str(),
+        plan = plan.as_str(),
+        duration_seconds = seconds(spent.nanos),
+        queue_seconds = seconds(spent.queue_nanos),
+        busy_seconds = seconds(spent.busy_nanos),
+        execution_seconds = seconds(execution),
+        rows_returned = spent.returned,
+        rows_changed = spent.changed,
+        rows_scanned = scans.steps,
+        automatic_index = scans.automatic > 0,
+        sorted = scans.sorts > 0,
+        failed = spent.failed;
+        "slow: {:.1} ms (queue {:.1} ms, busy {:.1} ms, execution {:.1} ms), {} rows returned, {} changed, {} scanned{}: {text}",
+        ms(spent.nanos),
+        ms(spent.queue_nanos),
+        ms(spent.busy_nanos),
+        ms(execution),
+        spent.returned,
+        spent.changed,
+        scans.steps,
+        if spent.failed { ", failed" } else { "" },
+    );
+}
+
+fn brief(sql: &str) -> &str {
+    let mut end = sql.len().min(LONGEST);
+    while !sql.is_char_boundary(end) {
+        end -= 1;
+    }
+    sql[..end].trim()
+}
+
+/// Types and lengths: `1: integer, 2: text of 12 bytes, name: NULL`.
+fn describe(params: Params<'_>) -> String {
+    let one = |(index, value): (usize, &ValueRef<'_>)| {
+        let name = params.names().map_or_else(|| (index + 1).to_string(), |names| names[index].to_string());
+        match value {
+            ValueRef::Null => format!("{name}: NULL"),
+            ValueRef::Integer(_) => format!("{name}: integer"),
+            ValueRef::Real(_) => format!("{name}: real"),
+            ValueRef::Text(text) => format!("{name}: text of {} bytes", text.len()),
+            ValueRef::Blob(blob) => format!("{name}: blob of {} bytes", blob.len()),
+        }
+    };
+    const MOST: usize = 50;
+    let mut all: Vec<String> = params.values().iter().enumerate().take(MOST).map(one).collect();
+    if params.values().len() > MOST {
+        all.push(format!("… {} in all", params.values().len()));
+    }
+    all.join(", ")
+}
+
+/// A plan as lines, indented by what they are under.
+pub fn tree(nodes: &[Node]) -> String {
+    let mut depths = std::collections::HashMap::from([(0, 0)]);
+    let lines = nodes.iter().map(|node| {
+        let depth = depths.get(&node.parent).copied().unwrap_or_default();
+        depths.insert(node.id, depth + 1);
+        format!("{}{}", "  ".repeat(depth), node.detail)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_indented_as_it_is_nested() {
+        let node = |id, parent, detail: &str| Node { id, parent, detail: detail.to_string() };
+        let nodes = [node(3, 0, "a"), node(5, 3, "b"), node(9, 5, "c"), node(12, 0, "d")];
+        assert_eq!(tree(&nodes), "a\n  b\n    c\nd");
+    }
+
+    #[test]
+    fn parameters_are_told_by_type_and_length_alone() {
+        let values = [ValueRef::Null, ValueRef::Integer(7), ValueRef::Text(b"secret"), ValueRef::Blob(b"xy"), ValueRef::Real(1.5)];
+        let text = describe(Params::positional(&values));
+        assert_eq!(text, "1: NULL, 2: integer, 3: text of 6 bytes, 4: blob of 2 bytes, 5: real");
+        assert_eq!(describe(Params::named(&[":id"], &values[1..2])), ":id: integer");
+        assert!(describe(Params::positional(&[ValueRef::Null; 60])).ends_with("… 60 in all"));
+    }
+}
