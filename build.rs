@@ -54,6 +54,9 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         "migration_types",
         "migrations",
         "report",
+        "insight_types",
+        "metrics",
+        "log",
     ];
     order.iter().map(|name| folder.join(name).with_extension("rs")).collect()
 }

@@ -45,7 +45,8 @@
 #define KW_STATEMENT_INFO_INIT { (uint32_t)sizeof(kw_statement_info), 0, 0, 0 }
 #define KW_STATS_INIT { (uint32_t)sizeof(kw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define KW_CACHE_STATS_INIT { (uint32_t)sizeof(kw_cache_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-#define KW_HEALTH_INIT { (uint32_t)sizeof(kw_health), 0, 0, 0, { 0 } }
+#define KW_HEALTH_INIT { (uint32_t)sizeof(kw_health), 0, 0, 0, { 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
+#define KW_LOG_EVENT_INIT { (uint32_t)sizeof(kw_log_event), 0, 0, 0, NULL, 0, NULL, 0, NULL, 0 }
 #define KW_MIGRATION_INIT { (uint32_t)sizeof(kw_migration), 0, 0, NULL, NULL, KW_NUL_TERMINATED, NULL, KW_NUL_TERMINATED }
 #define KW_MIGRATE_OPTIONS_INIT { (uint32_t)sizeof(kw_migrate_options), 0, 0, 0, NULL, NULL, NULL }
 #define KW_REPORT_SUMMARY_INIT { (uint32_t)sizeof(kw_report_summary), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
@@ -360,6 +361,76 @@
 #define KW_MIGRATION_TRANSACTIONAL 2
 
 /**
+ * `kw_metrics_text`: the text of Prometheus, version 0.0.4.
+ */
+#define KW_METRICS_PROMETHEUS 0
+
+/**
+ * `kw_metrics_text`: the text of OpenMetrics, version 1.0.0.
+ */
+#define KW_METRICS_OPENMETRICS 1
+
+/**
+ * `kw_statement_report`: most time in all first.
+ */
+#define KW_BY_TOTAL 0
+
+/**
+ * Most calls first.
+ */
+#define KW_BY_CALLS 1
+
+/**
+ * Most time for each call first.
+ */
+#define KW_BY_MEAN 2
+
+/**
+ * Longest call first.
+ */
+#define KW_BY_WORST 3
+
+/**
+ * Most rows returned or changed first.
+ */
+#define KW_BY_ROWS 4
+
+/**
+ * Most rows gone through in whole tables first.
+ */
+#define KW_BY_SCANNED 5
+
+/**
+ * No events.
+ */
+#define KW_LOG_OFF 0
+
+/**
+ * What an operator has to look at: I/O errors, a full disk, a corrupt file.
+ */
+#define KW_LOG_ERROR 1
+
+/**
+ * What may become a problem: slow calls, timeouts, forgotten transactions, a second SQLite library.
+ */
+#define KW_LOG_WARN 2
+
+/**
+ * Stores opened and closed, migrations applied.
+ */
+#define KW_LOG_INFO 3
+
+/**
+ * Errors that programs can expect, connections opened and closed, transactions run again.
+ */
+#define KW_LOG_DEBUG 4
+
+/**
+ * Everything.
+ */
+#define KW_LOG_TRACE 5
+
+/**
  * The answer of nearly every function: `KW_OK`, `KW_ROW`, `KW_DONE`, or the number of an error.
  * Numbers are never reused. `kw_status_name` gives a number's name.
  */
@@ -481,90 +552,6 @@ typedef struct kw_stats {
 } kw_stats;
 
 /**
- * A switch that ends calls.
- */
-typedef uint64_t kw_cancel;
-
-/**
- * A prepared statement, valid on every connection of its store, from any thread.
- */
-typedef uint64_t kw_statement;
-
-/**
- * Called on the calling thread about every 20 ms while a call waits or runs long; non-zero cancels the call.
- * It must not use the transaction, connection or rows of that call, nor write to its store, and must not unwind.
- */
-typedef int32_t (*kw_tick)(void *context);
-
-/**
- * Options of one call; NULL or all zero is right for most. Initialize with `KW_OPTIONS_INIT`.
- */
-typedef struct kw_options {
-    /**
-     * `sizeof(kw_options)`.
-     */
-    uint32_t struct_size;
-    /**
-     * `KW_OPTION_…` flags.
-     */
-    uint32_t flags;
-    /**
-     * Microseconds for queue, locks, execution and retries together; 0: the store's `query.timeout`; negative: none.
-     * For rows that are still being fetched it counts anew for each fetch.
-     */
-    int64_t timeout_us;
-    /**
-     * A token that ends the call; 0: none.
-     */
-    kw_cancel cancel;
-    /**
-     * Run this prepared statement; `sql` must be NULL then. 0: none.
-     */
-    kw_statement statement;
-    /**
-     * NULL: parameters in order. Else one NUL-terminated name per parameter, with or without its `:`, `@` or `$`.
-     */
-    const char *const *param_names;
-    /**
-     * Hears of a call that takes long; NULL: nobody. Must stay valid until rows that it was given for are closed.
-     */
-    kw_tick tick;
-    /**
-     * Passed to `tick`.
-     */
-    void *tick_context;
-    /**
-     * `KW_CACHE_…`: what a query wants of the cache of results. Inside transactions and on pinned connections it is neither read nor filled.
-     */
-    int32_t cache;
-    /**
-     * Rows in a batch; 0: the store's `query.batch_rows` (256). A result from the cache is one batch.
-     */
-    uint32_t batch_rows;
-    /**
-     * Milliseconds: how old a result from the cache may be, and how long what is kept may serve; 0: `query.cache_ttl`, else `cache.ttl`.
-     */
-    int64_t cache_ttl_ms;
-} kw_options;
-
-/**
- * Whether a store can work now. Initialize with `KW_HEALTH_INIT`.
- */
-typedef struct kw_health {
-    /**
-     * `sizeof(kw_health)`.
-     */
-    uint32_t struct_size;
-    uint32_t can_read;
-    uint32_t can_write;
-    uint32_t reserved;
-    /**
-     * Why not; empty when all is well. NUL-terminated.
-     */
-    char message[512];
-} kw_health;
-
-/**
  * The cache of results in numbers. Initialize with `KW_CACHE_STATS_INIT`. Each query that asked for the cache and succeeded is one of hits,
  * misses and bypasses.
  */
@@ -660,6 +647,73 @@ typedef struct kw_cell {
      */
     uint32_t type;
 } kw_cell;
+
+/**
+ * A switch that ends calls.
+ */
+typedef uint64_t kw_cancel;
+
+/**
+ * A prepared statement, valid on every connection of its store, from any thread.
+ */
+typedef uint64_t kw_statement;
+
+/**
+ * Called on the calling thread about every 20 ms while a call waits or runs long; non-zero cancels the call.
+ * It must not use the transaction, connection or rows of that call, nor write to its store, and must not unwind.
+ */
+typedef int32_t (*kw_tick)(void *context);
+
+/**
+ * Options of one call; NULL or all zero is right for most. Initialize with `KW_OPTIONS_INIT`.
+ */
+typedef struct kw_options {
+    /**
+     * `sizeof(kw_options)`.
+     */
+    uint32_t struct_size;
+    /**
+     * `KW_OPTION_…` flags.
+     */
+    uint32_t flags;
+    /**
+     * Microseconds for queue, locks, execution and retries together; 0: the store's `query.timeout`; negative: none.
+     * For rows that are still being fetched it counts anew for each fetch.
+     */
+    int64_t timeout_us;
+    /**
+     * A token that ends the call; 0: none.
+     */
+    kw_cancel cancel;
+    /**
+     * Run this prepared statement; `sql` must be NULL then. 0: none.
+     */
+    kw_statement statement;
+    /**
+     * NULL: parameters in order. Else one NUL-terminated name per parameter, with or without its `:`, `@` or `$`.
+     */
+    const char *const *param_names;
+    /**
+     * Hears of a call that takes long; NULL: nobody. Must stay valid until rows that it was given for are closed.
+     */
+    kw_tick tick;
+    /**
+     * Passed to `tick`.
+     */
+    void *tick_context;
+    /**
+     * `KW_CACHE_…`: what a query wants of the cache of results. Inside transactions and on pinned connections it is neither read nor filled.
+     */
+    int32_t cache;
+    /**
+     * Rows in a batch; 0: the store's `query.batch_rows` (256). A result from the cache is one batch.
+     */
+    uint32_t batch_rows;
+    /**
+     * Milliseconds: how old a result from the cache may be, and how long what is kept may serve; 0: `query.cache_ttl`, else `cache.ttl`.
+     */
+    int64_t cache_ttl_ms;
+} kw_options;
 
 /**
  * The rows of a query. Used by one thread at a time.
@@ -1056,6 +1110,101 @@ typedef struct kw_report_table {
 } kw_report_table;
 
 /**
+ * Whether a store can work now, and what an operator asks first. Initialize with `KW_HEALTH_INIT`.
+ */
+typedef struct kw_health {
+    /**
+     * `sizeof(kw_health)`.
+     */
+    uint32_t struct_size;
+    uint32_t can_read;
+    uint32_t can_write;
+    /**
+     * It does what it was opened for, and there is no problem.
+     */
+    uint32_t healthy;
+    /**
+     * Why not; empty when all is well. NUL-terminated.
+     */
+    char message[512];
+    /**
+     * The pool: see `kw_stats`.
+     */
+    uint32_t max_open;
+    uint32_t open;
+    uint32_t in_use;
+    uint32_t idle;
+    uint32_t waiting;
+    /**
+     * Whether `schema_version` is known: the newest migration that is applied.
+     */
+    uint32_t has_schema_version;
+    int64_t schema_version;
+    /**
+     * Sizes of database and log in bytes; 0 where they are not known.
+     */
+    uint64_t database_bytes;
+    uint64_t wal_bytes;
+    /**
+     * The error that a call ended with last, however long ago: its status (`KW_OK`: there was none), when, in milliseconds since 1970, and
+     * its message, cut where it is long. NUL-terminated.
+     */
+    kw_status last_error_code;
+    uint32_t last_error_reserved;
+    uint64_t last_error_at_ms;
+    char last_error[512];
+} kw_health;
+
+/**
+ * One event of the log. Initialize with `KW_LOG_EVENT_INIT`. Its texts are NUL-terminated, and borrowed: in a callback until it returns,
+ * from `kw_log_next` until the next call on the same handle.
+ */
+typedef struct kw_log_event {
+    /**
+     * `sizeof(kw_log_event)`.
+     */
+    uint32_t struct_size;
+    /**
+     * `KW_LOG_ERROR` to `KW_LOG_TRACE`.
+     */
+    uint32_t level;
+    /**
+     * When, in microseconds since 1970.
+     */
+    int64_t time_us;
+    /**
+     * Events that this view has lost just before this one because it was full.
+     */
+    uint64_t dropped;
+    /**
+     * Which part of the library: `keepwell::slow`, `keepwell::error`, `keepwell::pool`, `keepwell::store`, …
+     */
+    const char *target;
+    size_t target_len;
+    /**
+     * A sentence for people.
+     */
+    const char *message;
+    size_t message_len;
+    /**
+     * The same for programs: a JSON object with `store` and what the event has besides.
+     */
+    const char *fields;
+    size_t fields_len;
+} kw_log_event;
+
+/**
+ * Called for each event, on the thread on which it happens: it must not take long, and no event of its own reaches it. Other threads that
+ * have events wait meanwhile.
+ */
+typedef void (*kw_log_callback)(const struct kw_log_event *event, void *context);
+
+/**
+ * An open view of the log: a bounded line of events.
+ */
+typedef uint64_t kw_log;
+
+/**
  * Success.
  */
 #define KW_OK 0
@@ -1362,15 +1511,6 @@ kw_status kw_store_config(kw_store store,
  * The state of a store's pool in numbers. Never blocks for long.
  */
 kw_status kw_store_stats(kw_store store, struct kw_stats *out, struct kw_error *err);
-
-/**
- * Tries whether the store can read and write now (the write is begun and rolled back). Blocks like `kw_query`: give it a timeout.
- * Returns `KW_OK` also when the store is unwell; `out` says so. A store opened to read only is not expected to write.
- */
-kw_status kw_store_health(kw_store store,
-                          const struct kw_options *options,
-                          struct kw_health *out,
-                          struct kw_error *err);
 
 /**
  * How many warnings there are: what the configuration gave when the store was opened, and what was noticed since, such as a second SQLite
@@ -1838,6 +1978,120 @@ kw_status kw_report_json(kw_report report,
  * Frees a report and the texts lent from it. Harmless for one that is freed already.
  */
 kw_status kw_report_free(kw_report report);
+
+/**
+ * All metrics of a store as text (`KW_METRICS_PROMETHEUS`, `KW_METRICS_OPENMETRICS`), with the label `store`. `length` is that of all of it,
+ * without the NUL; what does not fit is cut: call again with more room. Blocks for a look at the database file where the last one is older
+ * than `metrics.collect_interval`, but waits for nobody.
+ */
+kw_status kw_metrics_text(kw_store store,
+                          uint32_t format,
+                          char *buffer,
+                          size_t size,
+                          size_t *length,
+                          struct kw_error *err);
+
+/**
+ * Where a store serves its metrics by HTTP (`metrics.listen`): `127.0.0.1:9187`, with the port that was taken; empty where it does not.
+ */
+kw_status kw_metrics_address(kw_store store,
+                             char *buffer,
+                             size_t size,
+                             size_t *length,
+                             struct kw_error *err);
+
+/**
+ * Tries whether the store can read and write now (the write is begun and rolled back). Blocks like `kw_query`: give it a timeout.
+ * Returns `KW_OK` also when the store is unwell; `out` says so. A store opened to read only is not expected to write.
+ */
+kw_status kw_store_health(kw_store store,
+                          const struct kw_options *options,
+                          struct kw_health *out,
+                          struct kw_error *err);
+
+/**
+ * What `kw_store_health` says as a JSON object: healthy, can_read, can_write, problem, pool, schema_version, database_bytes, wal_bytes,
+ * last_error. `length` is that of all of it, without the NUL; what does not fit is cut.
+ */
+kw_status kw_store_health_json(kw_store store,
+                               const struct kw_options *options,
+                               char *buffer,
+                               size_t size,
+                               size_t *length,
+                               struct kw_error *err);
+
+/**
+ * What each statement has cost, most of `order` (`KW_BY_TOTAL`, …) first and no more than `limit` of them (0: all), as rows: sql, kind (read,
+ * write), calls, errors, total_seconds, mean_seconds, worst_seconds, rows (returned, or changed), full_scans (calls that went through a whole
+ * table), scanned_rows, automatic_indexes (calls for which the engine made an index of its own), sorts. At most `metrics.statements` are
+ * known; those that have cost least go first, and their sum is the last row, with NULL for sql. Close the rows.
+ */
+kw_status kw_statement_report(kw_store store,
+                              uint32_t order,
+                              uint32_t limit,
+                              kw_rows *rows,
+                              struct kw_error *err);
+
+/**
+ * Begins the report of statements anew.
+ */
+kw_status kw_statement_report_reset(kw_store store, struct kw_error *err);
+
+/**
+ * How the engine would run one statement, as rows: id, parent, detail (<https://sqlite.org/eqp.html>). It is not run; parameters count as
+ * NULL. Blocks for a reader like `kw_query`. Close the rows. Errors: `KW_SQL`, `KW_TIMEOUT`, ….
+ */
+kw_status kw_explain(kw_store store,
+                     const char *sql,
+                     size_t sql_len,
+                     const struct kw_options *options,
+                     kw_rows *rows,
+                     struct kw_error *err);
+
+/**
+ * The indexes that would help one statement, most useful first, at most three, as rows: table, index_sql (the CREATE INDEX), before and
+ * after (the plan without and with it). They are tried on a copy of the schema in memory, where the engine's own planner decides; the
+ * database is not changed. Takes some milliseconds. Blocks for a reader like `kw_query`. Close the rows. Errors: as `kw_explain`.
+ */
+kw_status kw_advise(kw_store store,
+                    const char *sql,
+                    size_t sql_len,
+                    const struct kw_options *options,
+                    kw_rows *rows,
+                    struct kw_error *err);
+
+/**
+ * Has `callback` called with its `context` for each event of `level` and above, on the thread on which it happens; in place of the one
+ * before. `KW_LOG_OFF`, or NULL: for none. Waits for calls under way, so that nothing uses the context of the one before when this returns.
+ * Nothing is called in a forked child. Errors: `KW_MISUSE` from inside the callback.
+ */
+kw_status kw_log_set_callback(uint32_t level,
+                              kw_log_callback callback,
+                              void *context,
+                              struct kw_error *err);
+
+/**
+ * Opens a view of the events of `level` and above that come from now on. It keeps up to `capacity` of them (0: 1024) until they are read; full,
+ * it loses the oldest, and says so with the next one. Close it.
+ */
+kw_status kw_log_open(uint32_t level,
+                      uint32_t capacity,
+                      kw_log *out,
+                      struct kw_error *err);
+
+/**
+ * The next event of a view: `KW_ROW` with one in `out`, `KW_DONE` when none came within `timeout_us` microseconds (negative: without end), or
+ * the view was closed meanwhile. The texts are borrowed until the next call on the view; one thread at a time reads it.
+ */
+kw_status kw_log_next(kw_log log,
+                      int64_t timeout_us,
+                      struct kw_log_event *out,
+                      struct kw_error *err);
+
+/**
+ * Closes a view; who waits for its next event gets `KW_DONE`. Harmless for one that is closed already.
+ */
+kw_status kw_log_close(kw_log log);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -263,7 +263,9 @@ impl<'a> Op<'a> {
     pub fn stop_error(&self, stop: Stop, what: &str) -> Error {
         match (stop, self.timeout) {
             (Stop::Cancelled, _) => Error::new(Kind::Cancelled, format!("{what}: cancelled by the caller")),
-            (Stop::TimedOut, Some(t)) => Error::new(Kind::Timeout, format!("{what}: the timeout of {t:?} passed ({})", self.timed_out_after(t).say())),
+            (Stop::TimedOut, Some(t)) => {
+                Error::new(Kind::Timeout, format!("{what}: the timeout of {t:?} passed ({})", self.timed_out_after(t).say()))
+            }
             (Stop::TimedOut, None) => Error::new(Kind::Timeout, format!("{what}: the deadline passed")),
         }
     }

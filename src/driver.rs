@@ -1,6 +1,7 @@
 //! The seam between keepwell and an engine: connect, prepare, bind, fetch, begin, commit. Everything above it is engine-neutral.
 
 mod obstacle;
+mod query_plan;
 pub mod sqlite;
 
 use std::sync::atomic::AtomicBool;
@@ -18,6 +19,7 @@ use crate::rows::{Batch, Columns};
 use crate::value::Params;
 
 pub use self::obstacle::{Obstacle, Obstacles, Stage};
+pub use self::query_plan::{tree, Advice, Node};
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,15 +85,6 @@ pub struct Scans {
     pub steps: u32,
     pub sorts: u32,
     pub automatic: u32,
-}
-
-/// One line of a query plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    pub id: i64,
-    /// The line that this one is under; 0 for none.
-    pub parent: i64,
-    pub detail: String,
 }
 
 /// What one [`Connection::fetch`] ended with.
@@ -212,6 +205,9 @@ pub trait Connection: Send {
 
     /// How the engine would run a statement, as a tree. It is not run. <https://sqlite.org/eqp.html>
     fn explain(&mut self, sql: &str) -> Result<Vec<Node>>;
+
+    /// The indexes that would help a statement, most useful first, tried on a copy of the schema without rows.
+    fn advise(&mut self, sql: &str) -> Result<Vec<Advice>>;
 
     /// The first column of the first row that a statement of keepwell's own gives, as a number. It is counted nowhere.
     fn ask(&mut self, sql: &str) -> Result<Option<i64>>;

@@ -45,7 +45,15 @@ pub enum End {
 
 /// Counts what a call has spent on a statement, while its run is under way, and logs it where it is over and slow.
 #[inline]
-pub fn spend(connection: &mut dyn Connection, cursor: Cursor, op: &Op<'_>, end: End, rows: usize, changed: i64, params: Option<Params<'_>>) {
+pub fn spend(
+    connection: &mut dyn Connection,
+    cursor: Cursor,
+    op: &Op<'_>,
+    end: End,
+    rows: usize,
+    changed: i64,
+    params: Option<Params<'_>>,
+) {
     let Some(elapsed) = op.elapsed() else { return };
     let spent = Spent {
         nanos: elapsed.all,

@@ -33,6 +33,7 @@ mod caretaker;
 mod exec;
 mod group;
 mod holders;
+mod listener;
 mod member;
 pub mod migrate;
 mod pool;

@@ -155,11 +155,23 @@ pub fn label(config: &Config) -> Result<String> {
     })
 }
 
+/// Whether a store is opened to read only.
+pub fn reads_only(config: &Config) -> bool {
+    let file = match config.source() {
+        Ok(Source::File { mode, immutable, nolock, .. }) => *mode == Mode::ReadOnly || *immutable || *nolock,
+        _ => false,
+    };
+    file || config.query.read_only
+}
+
 /// How often the maintenance looks (as often as its shortest limit asks for), and how long a snapshot may be idle.
 pub fn rhythm(config: &Config) -> Rhythm {
     let pool = &config.pool;
     let never = Duration::from_secs(365 * 86_400);
-    let shortest = [pool.idle_timeout, pool.max_lifetime, pool.leak_threshold].into_iter().filter_map(some).fold(pool.health_check_interval, Duration::min);
+    let shortest = [pool.idle_timeout, pool.max_lifetime, pool.leak_threshold]
+        .into_iter()
+        .filter_map(some)
+        .fold(pool.health_check_interval, Duration::min);
     let look = some(pool.health_check_interval).map_or(never, |_| shortest.max(Duration::from_millis(10)));
     let chores = some(config.metrics.collect_interval).filter(|_| config.metrics.enabled);
     Rhythm { look, short: some(pool.snapshot_idle).unwrap_or(Duration::from_millis(5)), chores }

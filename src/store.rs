@@ -1,6 +1,7 @@
 //! The store: where pool, transactions and results meet. Each method reads as the product's behaviour.
 
 mod cached;
+mod expose;
 mod health;
 mod insight;
 mod migrations;
@@ -29,6 +30,7 @@ use crate::error::{Error, Kind, Result};
 use crate::exec::{self, Matrix, Setting};
 use crate::group::Rules;
 use crate::holders::Purpose;
+use crate::listener::Listener;
 use crate::options::{QueryOptions, Timeout};
 use crate::pool::{Lease, Pool};
 use crate::results::{Rest, Rows};
@@ -43,14 +45,14 @@ use crate::warnings::Warnings;
 pub use self::cached::Caching;
 pub(crate) use self::cached::Shortcut;
 use self::cached::Wish;
-use self::insight::Insight;
+use self::insight::{Insight, Parts};
 use self::write::Written;
 
 pub use self::health::Health;
-pub use self::stats::Stats;
 pub use self::migrations::{Migrations, Operation, EVERYTHING};
 pub(crate) use self::run::Failure;
 pub use self::scope::Scope;
+pub use self::stats::Stats;
 pub use self::together::Write;
 pub(crate) use crate::cache::Key;
 pub use crate::cache::{Bypass, CacheStats};
@@ -77,6 +79,7 @@ struct Inner {
     /// `None`: `cache.enabled` is false.
     cache: Option<Arc<Cache>>,
     insight: Arc<Insight>,
+    listener: Option<Listener>,
 }
 
 /// What holds where a call says nothing.
@@ -162,8 +165,11 @@ impl Store {
         sentry.check()?;
         pool.warm_up();
         let cache = clock.map(|(clock, limits)| Arc::new(Cache::new(clock, driver.marks(), limits)));
-        let insight = Arc::new(Insight::new(config, pool.clone(), sentry.clone(), meter, cache.clone()));
+        let parts = Parts { pool: pool.clone(), sentry: sentry.clone(), warnings: warnings.clone(), meter, cache: cache.clone() };
+        let insight = Arc::new(Insight::new(config, parts)?);
         insight.take_sample();
+        insight.write_file()?;
+        let listener = expose::listen(config, &insight)?;
         let caretaker = Caretaker::start(&pool, &sentry, &insight, settings::rhythm(config));
         let inner = Inner {
             driver,
@@ -178,6 +184,7 @@ impl Store {
             warnings,
             cache,
             insight,
+            listener,
         };
         Ok(Store { inner: Arc::new(inner) })
     }

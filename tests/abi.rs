@@ -191,7 +191,7 @@ fn argument(parameter: &str, text: &[u64; 2], room: &mut [u64]) -> u64 {
 }
 
 fn struct_size(parameter: &str) -> u64 {
-    use keepwell::ffi::{migration_types::*, types::*};
+    use keepwell::ffi::{insight_types::*, migration_types::*, types::*};
     let size = match parameter.split("struct ").nth(1).and_then(|s| s.split([' ', '*']).next()) {
         Some("kw_write") => size_of::<kw_write>(),
         Some("kw_result") => size_of::<kw_result>(),
@@ -201,6 +201,7 @@ fn struct_size(parameter: &str) -> u64 {
         Some("kw_stats") => size_of::<kw_stats>(),
         Some("kw_cache_stats") => size_of::<kw_cache_stats>(),
         Some("kw_health") => size_of::<kw_health>(),
+        Some("kw_log_event") => size_of::<kw_log_event>(),
         Some("kw_migration") => size_of::<kw_migration>(),
         Some("kw_migrate_options") => size_of::<kw_migrate_options>(),
         Some("kw_report_summary") => size_of::<kw_report_summary>(),

@@ -18,6 +18,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = config.datasource.as_ref().map(|source| source.warnings().to_vec()).unwrap_or_default();
     warnings.extend(no_cleanup(config));
     warnings.extend(engine(config));
+    warnings.extend(silent(config));
     warnings
 }
 
@@ -65,4 +66,11 @@ fn engine(config: &Config) -> Vec<String> {
         warnings.push(format!("options.journal_mode = {mode}: readers and the writer block each other; wal avoids it"));
     }
     warnings
+}
+
+fn silent(config: &Config) -> Option<String> {
+    let metrics = &config.metrics;
+    let asked = [("listen", &metrics.listen), ("file", &metrics.file)].into_iter().find(|(_, value)| !value.is_empty());
+    let (key, _) = asked.filter(|_| !metrics.enabled)?;
+    Some(format!("metrics.{key}: it has no effect while metrics.enabled is false"))
 }

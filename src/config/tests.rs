@@ -56,6 +56,8 @@ fn another(key: &Key) -> String {
         ValueKind::Time { unit, max, .. } => (max / unit.1).to_string(),
         ValueKind::Size { max, .. } => format!("{max}B"),
         ValueKind::Word { at, words } => words[((at.get)(&config) + 1) % words.len()][0].to_owned(),
+        ValueKind::Text { .. } if key.name() == "metrics.listen" => "127.0.0.1:9187".to_owned(),
+        ValueKind::Text { .. } => "another text".to_owned(),
         ValueKind::Source => "other.db".to_owned(),
     }
 }
@@ -79,6 +81,7 @@ fn outside(key: &Key) -> Vec<String> {
             nonsense(vec![below, format!("{}B", max + 1), "5M".into(), "9".repeat(50)])
         }
         ValueKind::Word { .. } => nonsense(vec!["9".into()]),
+        ValueKind::Text { .. } => vec!["a\nb".into(), "\0".into()],
         ValueKind::Source => vec!["".into(), " ".into(), "postgres://host/db".into()],
     }
 }
@@ -135,6 +138,7 @@ fn every_limit_itself_is_allowed() {
             ValueKind::Size { only, .. } => only.iter().map(u64::to_string).collect(),
             ValueKind::Word { words, .. } => words.concat().iter().map(|word| word.to_ascii_uppercase()).collect(),
             ValueKind::Flag(_) => ["true", "off", "Yes", "NO", "1", "0"].map(String::from).to_vec(),
+            ValueKind::Text { .. } => vec!["".into(), "ä b".into()],
             ValueKind::Source => vec![":memory:".into()],
         };
         for value in limits {

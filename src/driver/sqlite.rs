@@ -1,5 +1,6 @@
 //! SQLite as an engine of keepwell: how a database is opened and set up.
 
+mod advise;
 mod bind;
 mod connection;
 mod control;

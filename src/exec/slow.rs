@@ -2,7 +2,7 @@
 
 use log::Level;
 
-use crate::driver::{Connection, Cursor, Node};
+use crate::driver::{tree, Connection, Cursor};
 use crate::metrics::meter::Spent;
 use crate::value::{Params, ValueRef};
 
@@ -88,27 +88,9 @@ fn describe(params: Params<'_>) -> String {
     all.join(", ")
 }
 
-/// A plan as lines, indented by what they are under.
-pub fn tree(nodes: &[Node]) -> String {
-    let mut depths = std::collections::HashMap::from([(0, 0)]);
-    let lines = nodes.iter().map(|node| {
-        let depth = depths.get(&node.parent).copied().unwrap_or_default();
-        depths.insert(node.id, depth + 1);
-        format!("{}{}", "  ".repeat(depth), node.detail)
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_plan_is_indented_as_it_is_nested() {
-        let node = |id, parent, detail: &str| Node { id, parent, detail: detail.to_string() };
-        let nodes = [node(3, 0, "a"), node(5, 3, "b"), node(9, 5, "c"), node(12, 0, "d")];
-        assert_eq!(tree(&nodes), "a\n  b\n    c\nd");
-    }
 
     #[test]
     fn parameters_are_told_by_type_and_length_alone() {

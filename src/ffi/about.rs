@@ -6,6 +6,7 @@ use std::mem::offset_of;
 
 use once_cell::race::OnceBox;
 
+use super::insight_types::*;
 use super::migration_types::*;
 use super::types::*;
 use crate::error::Kind;
@@ -14,7 +15,8 @@ use crate::error::Kind;
 include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 /// What this library can do, for bindings that work with several versions.
-const FEATURES: &[&str] = &["sqlite", "fork-safe", "kept-snapshots", "query-into", "derived-targets", "result-cache", "migrations"];
+const FEATURES: &[&str] =
+    &["sqlite", "fork-safe", "kept-snapshots", "query-into", "derived-targets", "result-cache", "migrations", "metrics", "log"];
 
 /// The library's version, for example "0.1.0". Never NULL, never freed.
 #[no_mangle]
@@ -71,7 +73,13 @@ fn describe() -> String {
             struct_size, enabled, hits, misses, bypass_disabled, bypass_transaction, bypass_statement, bypass_function, bypass_table,
             bypass_under_way, bypass_schema, bypass_size, invalidated, expired, evicted, entries, bytes, max_entries, max_bytes,
         }
-        kw_health { struct_size, can_read, can_write, reserved, message }
+        kw_health {
+            struct_size, can_read, can_write, healthy, message, max_open, open, in_use, idle, waiting, has_schema_version, schema_version,
+            database_bytes, wal_bytes, last_error_code, last_error_reserved, last_error_at_ms, last_error,
+        }
+        kw_log_event {
+            struct_size, level, time_us, dropped, target, target_len, message, message_len, fields, fields_len,
+        }
         kw_migration { struct_size, reserved, version, description, up, up_len, down, down_len }
         kw_migrate_options { struct_size, flags, version, steps, progress, context, call }
         kw_migrate_event {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::sync::Mutex;
 
+use super::log::View;
 use super::migrations::Draft;
 use super::report::Lender;
 use super::rows::Reader;
@@ -39,6 +40,7 @@ pub enum Kinds {
     Cancel = 7,
     Migrations = 8,
     Report = 9,
+    Log = 10,
 }
 
 /// An object behind a handle.
@@ -52,6 +54,7 @@ pub enum Object {
     Derived(Arc<Target>),
     Migrations(Arc<Mutex<Draft>>),
     Report(Arc<Lender>),
+    Log(Arc<View>),
 }
 
 impl Object {
@@ -65,6 +68,7 @@ impl Object {
             Object::Derived(_) => Kinds::Derived,
             Object::Migrations(_) => Kinds::Migrations,
             Object::Report(_) => Kinds::Report,
+            Object::Log(_) => Kinds::Log,
         }
     }
 }
@@ -197,6 +201,7 @@ fn invalid(handle: u64, kind: Kinds, why: &str) -> Error {
         Kinds::Cancel => "cancel",
         Kinds::Migrations => "migrations",
         Kinds::Report => "report",
+        Kinds::Log => "log",
     };
     Error::new(Kind::InvalidHandle, format!("the {name} handle {handle:#x} {why}"))
 }

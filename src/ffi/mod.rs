@@ -7,6 +7,7 @@
 // What each exported function asks of its caller is said once, at the head of the header.
 #![allow(clippy::missing_safety_doc)]
 
+pub mod insight_types;
 pub mod migration_types;
 pub mod types;
 
@@ -21,6 +22,8 @@ mod call;
 mod cancel;
 mod config;
 mod group;
+mod log;
+mod metrics;
 mod migrations;
 mod python;
 mod query;

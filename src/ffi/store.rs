@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use crate::sync::Mutex;
 
-use super::call::Call;
 use super::config::{find as find_config, required};
-use super::guard::{copy_text, guard};
+use super::guard::guard;
 use super::handle::{self, Kinds, Object};
 use super::text::{copy_out, give, null, Out};
 use super::types::*;
@@ -143,26 +142,6 @@ fn stats(store: &Store) -> kw_stats {
         grouped_writes: stats.grouped,
         replayed_writes: stats.replayed,
     }
-}
-
-/// Tries whether the store can read and write now (the write is begun and rolled back). Blocks like `kw_query`: give it a timeout.
-/// Returns `KW_OK` also when the store is unwell; `out` says so. A store opened to read only is not expected to write.
-#[no_mangle]
-pub unsafe extern "C" fn kw_store_health(
-    store: kw_store,
-    options: *const kw_options,
-    out: *mut kw_health,
-    err: *mut kw_error,
-) -> kw_status {
-    guard(err, || {
-        // SAFETY: the caller keeps the promises of the header.
-        let (out, call) = unsafe { (Out::new(out, "out")?, Call::new(options)?) };
-        let health = handle::with_store(store, |store| Ok(store.health(&call.options()?)))?;
-        let mut message = [0; 512];
-        copy_text(&health.problem, &mut message);
-        out.write(kw_health { struct_size: 0, can_read: health.can_read.into(), can_write: health.can_write.into(), reserved: 0, message });
-        Ok(KW_OK)
-    })
 }
 
 /// How many warnings there are: what the configuration gave when the store was opened, and what was noticed since, such as a second SQLite

@@ -6,6 +6,7 @@ use std::ffi::{c_char, c_void, CStr, CString};
 use crate::sync::Mutex;
 
 use super::guard::copy_text;
+use super::insight_types::*;
 use super::migration_types::*;
 use super::types::*;
 use crate::error::{Error, Kind, Result};
@@ -69,6 +70,7 @@ sized!(
     kw_stats,
     kw_cache_stats,
     kw_health,
+    kw_log_event,
     kw_write
 );
 

@@ -417,19 +417,6 @@ pub struct kw_cache_stats {
     pub max_bytes: u64,
 }
 
-/// Whether a store can work now. Initialize with `KW_HEALTH_INIT`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct kw_health {
-    /// `sizeof(kw_health)`.
-    pub struct_size: u32,
-    pub can_read: u32,
-    pub can_write: u32,
-    pub reserved: u32,
-    /// Why not; empty when all is well. NUL-terminated.
-    pub message: [c_char; 512],
-}
-
 /// `kw_tx_begin`: immediate.
 pub const KW_TX_DEFAULT: i32 = 0;
 /// Takes the database's write lock at its first write; that write may be a `KW_CONFLICT`.

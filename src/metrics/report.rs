@@ -160,8 +160,7 @@ impl Table {
 impl Known {
     /// Drops the tenth that has cost least.
     fn make_room(&mut self, capacity: usize) {
-        let mut costs: Vec<(u64, Arc<str>)> =
-            self.by_text.iter().map(|(text, line)| (line.cost(None).nanos, text.clone())).collect();
+        let mut costs: Vec<(u64, Arc<str>)> = self.by_text.iter().map(|(text, line)| (line.cost(None).nanos, text.clone())).collect();
         costs.sort();
         for (_, text) in costs.into_iter().take(capacity / 10 + 1) {
             let Some(mut line) = self.by_text.remove(&text) else { continue };

@@ -18,7 +18,7 @@ fn things_are_reused_last_in_first_out_unless_one_is_preferred() {
     assert_eq!(slots.take(|_| false, now), Ok(Taken::Ready(3)));
     assert_eq!(slots.take(|thing| *thing == 1, now), Ok(Taken::Ready(1)));
     assert_eq!(slots.take(|_| false, now), Ok(Taken::Ready(2)));
-    assert_eq!(slots.take(|_| false, now), Err(Refusal::Impatient(())));
+    assert_eq!(slots.take(|_| false, now), Err(Refusal::Impatient((), 0)));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_job_given_back_to_a_closed_container_ends_as_one_in_line() {
 fn a_waiter_without_patience_leaves_the_line_unless_its_job_was_started() {
     let slots = Arc::new(Slots::<i32, u8>::new(1));
     assert_eq!(slots.take(|_| false, now), Ok(Taken::Vacant));
-    assert_eq!(slots.take_or_be_served(|_| false, || Some(1), now), Err(Refusal::Impatient(())));
+    assert_eq!(slots.take_or_be_served(|_| false, || Some(1), now), Err(Refusal::Impatient((), 0)));
     assert!(slots.start_job().is_none());
     let waiter = {
         let slots = slots.clone();

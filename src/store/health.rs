@@ -48,13 +48,13 @@ impl Health {
 
 impl Insight {
     /// Whether the store can read and write now. Waits as long as `op` allows.
-    pub fn health(&self, op: &Op<'_>, bound: bool, reads_only: bool) -> Health {
+    pub fn health(&self, op: &Op<'_>, bound: bool) -> Health {
         if self.pool.check_process().is_ok() {
             self.sentry.look();
         }
         let before = self.pool.load();
         let (read, write) = (self.try_read(op, bound), self.try_write(op, bound));
-        let errors = [read.as_ref().err(), write.as_ref().err().filter(|_| !reads_only)];
+        let errors = [read.as_ref().err(), write.as_ref().err().filter(|_| !self.reads_only)];
         let mut problems: Vec<String> = errors.into_iter().flatten().map(ToString::to_string).collect();
         problems.extend(self.pool.log_problem());
         problems.extend(self.sentry.seen().map(str::to_string));
@@ -96,17 +96,9 @@ impl Store {
     /// are counted nowhere.
     pub fn health(&self, options: &QueryOptions<'_>) -> Health {
         match self.op(options) {
-            Ok(op) => self.inner.insight.health(&op, !options.unbound, self.is_read_only()),
+            Ok(op) => self.inner.insight.health(&op, !options.unbound),
             Err(error) => Health { problem: error.to_string(), ..Health::default() },
         }
-    }
-
-    /// Whether the store was opened to read only.
-    fn is_read_only(&self) -> bool {
-        use crate::config::{Mode, Source};
-        let config = &self.inner.config;
-        config.query.read_only
-            || matches!(config.source(), Ok(Source::File { mode, immutable, nolock, .. }) if *mode == Mode::ReadOnly || *immutable || *nolock)
     }
 
     /// What in the configuration was accepted but has no effect or is risky, and what was noticed since the store was opened, such as

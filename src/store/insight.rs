@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::expose;
 use crate::cache::{Bypass, Cache, CacheStats};
 use crate::cancel::Stop;
-use crate::caretaker::Chores;
 use crate::config::Config;
 use crate::driver::{Connection, Obstacle, Stage};
 use crate::error::Result;
@@ -24,6 +24,7 @@ use crate::sentry::Sentry;
 use crate::settings;
 use crate::sync::Mutex;
 use crate::ticks;
+use crate::warnings::Warnings;
 
 /// The parts of a store that can be asked.
 pub struct Insight {
@@ -40,10 +41,24 @@ pub struct Insight {
     pub migrations_applied: Counter,
     /// The value of the label `store`.
     pub label: String,
+    /// Where the metrics are written to.
+    pub file: Option<PathBuf>,
+    pub warnings: Arc<Warnings>,
+    /// The store was opened to read only.
+    pub reads_only: bool,
     interval: Duration,
     /// What the process had forked before the store was opened.
     forks_before: u64,
     sample: Mutex<Sample>,
+}
+
+/// What an insight is made of.
+pub struct Parts {
+    pub pool: Arc<Pool>,
+    pub sentry: Arc<Sentry>,
+    pub warnings: Arc<Warnings>,
+    pub meter: Option<Arc<Meter>>,
+    pub cache: Option<Arc<Cache>>,
 }
 
 /// What was last looked up in the database.
@@ -55,9 +70,16 @@ struct Sample {
 
 impl Insight {
     /// The insight into a store of these parts.
-    pub fn new(config: &Config, pool: Arc<Pool>, sentry: Arc<Sentry>, meter: Option<Arc<Meter>>, cache: Option<Arc<Cache>>) -> Self {
-        let label = settings::label(config).unwrap_or_else(|_| pool.database().to_string());
-        Insight {
+    ///
+    /// # Errors
+    /// [`crate::Kind::Config`] for a `metrics.file` that can not be one.
+    pub fn new(config: &Config, parts: Parts) -> Result<Self> {
+        let Parts { pool, sentry, warnings, meter, cache } = parts;
+        let label = settings::label(config)?;
+        Ok(Insight {
+            file: expose::file(config, pool.database())?,
+            reads_only: settings::reads_only(config),
+            warnings,
             errors: Arc::new(Errors::new(&label)),
             label,
             pool,
@@ -71,7 +93,7 @@ impl Insight {
             interval: config.metrics.collect_interval,
             forks_before: process::forks(),
             sample: Mutex::default(),
-        }
+        })
     }
 
     /// Looks up what has to be looked up, unless nobody wants that or no reader is idle.
@@ -197,12 +219,8 @@ impl Insight {
     }
 }
 
-const OBSTACLES: [(&str, Obstacle); 4] = [
-    ("lock", Obstacle::Lock),
-    ("snapshot", Obstacle::Snapshot),
-    ("recovery", Obstacle::Recovery),
-    ("checkpoint", Obstacle::Checkpoint),
-];
+const OBSTACLES: [(&str, Obstacle); 4] =
+    [("lock", Obstacle::Lock), ("snapshot", Obstacle::Snapshot), ("recovery", Obstacle::Recovery), ("checkpoint", Obstacle::Checkpoint)];
 const STAGES: [(&str, Stage); 3] = [("queue", Stage::Queue), ("busy", Stage::Busy), ("execution", Stage::Execution)];
 const STOPS: [(&str, Stop); 2] = [("timeout", Stop::TimedOut), ("cancelled", Stop::Cancelled)];
 const ENDINGS: [&str; 4] = ["committed", "rolled_back", "ended_by_engine", "abandoned"];
@@ -232,10 +250,4 @@ fn look_up(connection: &mut dyn Connection) -> Result<DatabaseFacts> {
         None => None,
     };
     Ok(DatabaseFacts { page_bytes, pages, free_pages, schema_version, migrations_version })
-}
-
-impl Chores for Insight {
-    fn run(&self) {
-        self.take_sample();
-    }
 }

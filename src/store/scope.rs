@@ -75,7 +75,12 @@ impl Scope {
         let result = self.op(options).and_then(|op| self.session.query(sql, params, usage, &op, receive));
         let (received, cursor) = self.store.counted(result)?;
         self.store.count_bypass(options);
-        Ok((received, cursor.map(|cursor| Rest::new(self.session.clone(), cursor, usage.limit, self.store.inner.insight.errors.clone()).within(self.bounds))))
+        Ok((
+            received,
+            cursor.map(|cursor| {
+                Rest::new(self.session.clone(), cursor, usage.limit, self.store.inner.insight.errors.clone()).within(self.bounds)
+            }),
+        ))
     }
 
     /// See [`Store::execute`]. Durable when the outermost transaction is committed.

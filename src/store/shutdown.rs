@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Inner, Store};
 use crate::error::{Error, Kind, Result};
+use crate::listener::Listener;
 
 /// How long calls get to notice that they are to end. Those in the middle of something long do within microseconds; a tick or a callback
 /// of the caller's own may take its time.
@@ -29,6 +30,7 @@ impl Store {
             cache.close();
         }
         self.inner.caretaker.stop();
+        self.inner.listener.iter().for_each(Listener::stop);
         let patience = drain.unwrap_or(self.inner.defaults.close_timeout);
         let late = self.left_over(patience);
         let stubborn = late.is_some() && !self.abort();
@@ -87,10 +89,12 @@ impl Drop for Inner {
             // Everything belongs to the parent: keep it from being dropped with the fields.
             std::mem::forget((self.pool.clone(), self.driver.clone()));
             self.caretaker.forget();
+            self.listener.iter_mut().for_each(Listener::forget);
             return;
         }
         self.pool.close();
         self.caretaker.stop();
+        self.listener.iter().for_each(Listener::stop);
         self.pool.bid_farewell();
         if let Some(cache) = &self.cache {
             cache.close();

@@ -1,11 +1,14 @@
 //! What a store tells of itself: its pool in numbers, the exposition of all metrics, what each statement has cost.
 
 use super::Store;
+use crate::driver::{Advice, Connection, Node, Permit};
 use crate::error::Result;
+use crate::holders::Purpose;
 use crate::metrics::cell::Counter;
 use crate::metrics::facts::Facts;
 use crate::metrics::report::{Cost, Order};
 use crate::metrics::text::Format;
+use crate::options::QueryOptions;
 use crate::slots::Load;
 
 /// The state of a store in numbers.
@@ -82,5 +85,32 @@ impl Store {
     /// Begins the report of statements anew.
     pub fn reset_statement_report(&self) {
         self.inner.insight.meter.iter().for_each(|meter| meter.statements.reset());
+    }
+    /// How the engine would run one statement, as a tree. It is not run; parameters count as NULL. <https://sqlite.org/eqp.html>
+    ///
+    /// # Errors
+    /// [`crate::Kind::Sql`], and those of waiting for a reader.
+    pub fn explain(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Vec<Node>> {
+        self.counted(self.with_checked(sql, options, |connection| connection.explain(sql)))
+    }
+
+    /// The indexes that would help one statement, most useful first, at most three. They are tried on a copy of the schema in memory, where
+    /// the engine's own planner decides; nothing is changed here. Takes some milliseconds.
+    ///
+    /// # Errors
+    /// As [`Store::explain`].
+    pub fn advise(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Vec<Advice>> {
+        self.counted(self.with_checked(sql, options, |connection| connection.advise(sql)))
+    }
+
+    /// Lets `work` use a reader on which the statement has been found to be one, and right.
+    fn with_checked<R>(&self, sql: &str, options: &QueryOptions<'_>, work: impl FnOnce(&mut dyn Connection) -> Result<R>) -> Result<R> {
+        let op = self.op(options)?;
+        let mut lease = self.inner.pool.reader(&op, sql, Purpose::Statement, !options.unbound)?;
+        let connection = lease.connection();
+        connection.enter()?;
+        let cursor = connection.prepare(sql, Permit::Shared, false)?;
+        connection.finish(cursor);
+        work(connection)
     }
 }

@@ -20,7 +20,7 @@ use super::{brief, convert, copy};
 use crate::cancel::{Op, Stop};
 use crate::clock::{Clock, Mark, Receipt};
 use crate::driver::{
-    refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Leave, Left, Limit, Mode, Node, Obstacles, Permit, Plan, Role, Scans,
+    refuse_nul, Advice, Changes, Commit, Connection, Cursor, Fetch, Leave, Left, Limit, Mode, Node, Obstacles, Permit, Plan, Role, Scans,
 };
 use crate::error::{Error, Kind, Result};
 use crate::metrics::meter::{Meter, Spent};
@@ -230,6 +230,10 @@ impl Connection for SqliteConnection {
 
     fn explain(&mut self, sql: &str) -> Result<Vec<Node>> {
         self.query_plan(sql)
+    }
+
+    fn advise(&mut self, sql: &str) -> Result<Vec<Advice>> {
+        self.advise_on(sql)
     }
 
     fn ask(&mut self, sql: &str) -> Result<Option<i64>> {

@@ -6,9 +6,10 @@ use rusqlite::{ffi, OptionalExtension};
 
 use super::SqliteConnection;
 use crate::cancel::Op;
+use crate::driver::sqlite::advise::{self, Schema};
 use crate::driver::sqlite::convert;
 use crate::driver::sqlite::raw::Failure;
-use crate::driver::{Node, Obstacle, Stage};
+use crate::driver::{refuse_nul, Advice, Node, Obstacle, Stage};
 use crate::error::Result;
 
 impl SqliteConnection {
@@ -28,18 +29,21 @@ impl SqliteConnection {
 
     /// EXPLAIN QUERY PLAN of a statement that was prepared before; parameters count as NULL.
     pub(super) fn query_plan(&mut self, sql: &str) -> Result<Vec<Node>> {
+        refuse_nul(sql)?;
         self.recorder.start_own();
-        let connection = self.raw.connection();
-        let nodes = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).and_then(|mut statement| {
-            let mut rows = statement.raw_query();
-            let mut nodes = Vec::new();
-            while let Some(row) = rows.next()? {
-                nodes.push(Node { id: row.get(0)?, parent: row.get(1)?, detail: row.get(3)? });
-            }
-            Ok(nodes)
-        });
+        let nodes = advise::query_plan(self.raw.connection(), sql);
         self.recorder.ignore();
         nodes.map_err(|error| convert::from_rusqlite(error, "EXPLAIN QUERY PLAN"))
+    }
+
+    /// The indexes that would help a statement.
+    pub(super) fn advise_on(&mut self, sql: &str) -> Result<Vec<Advice>> {
+        refuse_nul(sql)?;
+        self.recorder.start_own();
+        let schema = Schema::read(self.raw.connection());
+        self.recorder.ignore();
+        let advice = schema.and_then(|schema| advise::advise(&schema, sql));
+        advice.map_err(|error| convert::from_rusqlite(error, "advise"))
     }
 
     /// A question of keepwell's own.

@@ -1,0 +1,305 @@
+//! The log of the library over the border: a callback, and views that are read when their owner likes.
+//!
+//! Nothing is logged before somebody asks for it: until then an event costs one load.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::ffi::{c_void, CString};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use log::kv::{self, VisitSource};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use super::guard::guard;
+use super::handle::{self, Kinds, Object};
+use super::insight_types::*;
+use super::text::{give, null, Out};
+use super::types::*;
+use crate::error::{Error, Kind, Result};
+use crate::process::PerProcess;
+use crate::sync::{wait, Condvar, Mutex};
+
+/// An event with texts of its own.
+#[derive(Debug, Clone)]
+struct Event {
+    level: Level,
+    time_us: i64,
+    dropped: u64,
+    target: CString,
+    message: CString,
+    fields: CString,
+}
+
+/// A bounded line of events. Full, it loses the oldest.
+pub struct View {
+    level: Level,
+    capacity: usize,
+    line: Mutex<Line>,
+    /// Something has come, or the view is closed.
+    news: Condvar,
+    /// What was handed out last, whose texts are borrowed.
+    lent: Mutex<Option<Event>>,
+}
+
+#[derive(Default)]
+struct Line {
+    events: VecDeque<Event>,
+    /// Lost since the event before the oldest one here.
+    dropped: u64,
+    closed: bool,
+}
+
+/// Who hears of events in this process.
+#[derive(Default)]
+struct Listeners {
+    views: Mutex<Vec<Arc<View>>>,
+    callback: Mutex<Option<Callback>>,
+}
+
+struct Callback {
+    level: Level,
+    function: unsafe extern "C" fn(*const kw_log_event, *mut c_void),
+    context: *mut c_void,
+}
+
+// SAFETY: the caller promises that the function may be called from any thread with its context.
+unsafe impl Send for Callback {}
+
+static LISTENERS: PerProcess<Listeners> = PerProcess::new();
+static LOGGER: Logger = Logger(0);
+
+thread_local! {
+    /// This thread is in the callback.
+    static CALLED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Not without size: it is known by its address.
+struct Logger(#[allow(dead_code)] u8);
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("keepwell")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let Ok(listeners) = LISTENERS.get() else { return };
+        if self.enabled(record.metadata()) {
+            let event = Event::read(record);
+            listeners.views.lock().iter().filter(|view| event.level <= view.level).for_each(|view| view.push(event.clone()));
+            call_back(listeners, &event);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn call_back(listeners: &Listeners, event: &Event) {
+    if CALLED.get() {
+        return;
+    }
+    let callback = listeners.callback.lock();
+    if let Some(Callback { function, context, .. }) = callback.as_ref().filter(|callback| event.level <= callback.level) {
+        let lent = event.lend();
+        CALLED.set(true);
+        // SAFETY: the caller of `kw_log_set_callback` promises a function that may be called until it is replaced, which waits for the lock
+        // that is held here.
+        unsafe { function(&lent, *context) };
+        CALLED.set(false);
+    }
+}
+
+impl Event {
+    fn read(record: &Record<'_>) -> Event {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut fields = Fields::default();
+        let _ = record.key_values().visit(&mut fields);
+        Event {
+            level: record.level(),
+            time_us: time.as_micros() as i64,
+            dropped: 0,
+            target: text(record.target()),
+            message: text(&record.args().to_string()),
+            fields: text(&serde_json::Value::Object(fields.0).to_string()),
+        }
+    }
+
+    fn lend(&self) -> kw_log_event {
+        let lend = |text: &CString| (text.as_ptr(), text.as_bytes().len());
+        let ((target, target_len), (message, message_len)) = (lend(&self.target), lend(&self.message));
+        let (fields, fields_len) = lend(&self.fields);
+        kw_log_event {
+            struct_size: size_of::<kw_log_event>() as u32,
+            level: self.level as u32,
+            time_us: self.time_us,
+            dropped: self.dropped,
+            target,
+            target_len,
+            message,
+            message_len,
+            fields,
+            fields_len,
+        }
+    }
+}
+
+/// A NUL in a text of the caller's would end it for C.
+fn text(text: &str) -> CString {
+    CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Fields(serde_json::Map<String, serde_json::Value>);
+
+impl<'k> VisitSource<'k> for Fields {
+    fn visit_pair(&mut self, key: kv::Key<'k>, value: kv::Value<'k>) -> std::result::Result<(), kv::Error> {
+        let json = value.to_bool().map(serde_json::Value::from);
+        let json = json.or_else(|| value.to_u64().map(Into::into)).or_else(|| value.to_i64().map(Into::into));
+        let json = json.or_else(|| value.to_f64().map(Into::into));
+        self.0.insert(key.to_string(), json.unwrap_or_else(|| value.to_string().into()));
+        Ok(())
+    }
+}
+
+impl View {
+    fn push(&self, event: Event) {
+        let mut line = self.line.lock();
+        if line.closed {
+            return;
+        }
+        if line.events.len() >= self.capacity {
+            let lost = line.events.pop_front().map_or(0, |event| event.dropped);
+            line.dropped += lost + 1;
+        }
+        line.events.push_back(event);
+        self.news.notify_one();
+    }
+
+    /// The next event; `None` when none came in time, or the view is closed.
+    fn next(&self, timeout: Option<Duration>) -> Option<Event> {
+        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut line = self.line.lock();
+        while line.events.is_empty() && !line.closed {
+            let left = end.map_or(Duration::from_secs(3600), |end| end.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return None;
+            }
+            line = wait(&self.news, line, left);
+        }
+        let mut event = line.events.pop_front()?;
+        event.dropped += std::mem::take(&mut line.dropped);
+        Some(event)
+    }
+
+    fn close(&self) {
+        let mut line = self.line.lock();
+        line.closed = true;
+        line.events.clear();
+        self.news.notify_all();
+    }
+}
+
+/// Makes the library's log come here, as detailed as anybody wants it.
+fn tune(listeners: &Listeners) -> Result<()> {
+    let views = listeners.views.lock().iter().map(|view| view.level.to_level_filter()).max();
+    let callback = listeners.callback.lock().as_ref().map(|callback| callback.level.to_level_filter());
+    let most = views.max(callback).unwrap_or(LevelFilter::Off);
+    static SET: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    if !SET.load(std::sync::atomic::Ordering::Acquire) && log::set_logger(&LOGGER).is_ok() {
+        SET.store(true, std::sync::atomic::Ordering::Release);
+    }
+    if !std::ptr::addr_eq(log::logger(), &raw const LOGGER) {
+        return Err(Error::new(
+            Kind::Misuse,
+            "log: the Rust program around this library has set a logger of its own, which hears of everything",
+        ));
+    }
+    log::set_max_level(most);
+    Ok(())
+}
+
+fn level(number: u32) -> Result<Option<Level>> {
+    let levels = [None, Some(Level::Error), Some(Level::Warn), Some(Level::Info), Some(Level::Debug), Some(Level::Trace)];
+    let wrong = || Error::new(Kind::Misuse, format!("level: {number} is none; there are KW_LOG_OFF to KW_LOG_TRACE"));
+    levels.get(number as usize).copied().ok_or_else(wrong)
+}
+
+/// Has `callback` called with its `context` for each event of `level` and above, on the thread on which it happens; in place of the one
+/// before. `KW_LOG_OFF`, or NULL: for none. Waits for calls under way, so that nothing uses the context of the one before when this returns.
+/// Nothing is called in a forked child. Errors: `KW_MISUSE` from inside the callback.
+#[no_mangle]
+pub unsafe extern "C" fn kw_log_set_callback(level: u32, callback: kw_log_callback, context: *mut c_void, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        let level = self::level(level)?;
+        if CALLED.get() {
+            return Err(Error::new(Kind::Misuse, "log: the callback cannot be replaced from inside itself"));
+        }
+        let listeners = LISTENERS.get()?;
+        *listeners.callback.lock() = level.zip(callback).map(|(level, function)| Callback { level, function, context });
+        tune(listeners)?;
+        Ok(KW_OK)
+    })
+}
+
+/// Opens a view of the events of `level` and above that come from now on. It keeps up to `capacity` of them (0: 1024) until they are read; full,
+/// it loses the oldest, and says so with the next one. Close it.
+#[no_mangle]
+pub unsafe extern "C" fn kw_log_open(level: u32, capacity: u32, out: *mut kw_log, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        let level = self::level(level)?.ok_or_else(|| Error::new(Kind::Misuse, "level: KW_LOG_OFF gives nothing to see"))?;
+        if out.is_null() {
+            return Err(null("out"));
+        }
+        let listeners = LISTENERS.get()?;
+        let capacity = if capacity == 0 { 1024 } else { capacity as usize };
+        let view = Arc::new(View { level, capacity, line: Mutex::default(), news: Condvar::new(), lent: Mutex::new(None) });
+        let handle = handle::insert(Object::Log(view.clone()))?;
+        listeners.views.lock().push(view);
+        if let Err(error) = tune(listeners) {
+            close(handle)?;
+            return Err(error);
+        }
+        // SAFETY: the caller keeps the promises of the header.
+        unsafe { give(out, handle, "out")? };
+        Ok(KW_OK)
+    })
+}
+
+/// The next event of a view: `KW_ROW` with one in `out`, `KW_DONE` when none came within `timeout_us` microseconds (negative: without end), or
+/// the view was closed meanwhile. The texts are borrowed until the next call on the view; one thread at a time reads it.
+#[no_mangle]
+pub unsafe extern "C" fn kw_log_next(log: kw_log, timeout_us: i64, out: *mut kw_log_event, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        // SAFETY: the caller keeps the promises of the header.
+        let out = unsafe { Out::new(out, "out")? };
+        let view = find(log)?;
+        let Some(event) = view.next(u64::try_from(timeout_us).ok().map(Duration::from_micros)) else { return Ok(KW_DONE) };
+        let mut lent = view.lent.lock();
+        out.write(lent.insert(event).lend());
+        Ok(KW_ROW)
+    })
+}
+
+/// Closes a view; who waits for its next event gets `KW_DONE`. Harmless for one that is closed already.
+#[no_mangle]
+pub unsafe extern "C" fn kw_log_close(log: kw_log) -> kw_status {
+    guard(std::ptr::null_mut(), || {
+        close(log)?;
+        Ok(KW_OK)
+    })
+}
+
+fn close(log: kw_log) -> Result<()> {
+    let Some(Object::Log(view)) = handle::take(log, Kinds::Log)? else { return Ok(()) };
+    view.close();
+    let listeners = LISTENERS.get()?;
+    listeners.views.lock().retain(|other| !Arc::ptr_eq(other, &view));
+    tune(listeners)
+}
+
+fn find(log: kw_log) -> Result<Arc<View>> {
+    handle::get(log, Kinds::Log, |object| match object {
+        Object::Log(view) => Some(view.clone()),
+        _ => None,
+    })
+}

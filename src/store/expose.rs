@@ -1,0 +1,108 @@
+//! Where the metrics of a store go by themselves: pages that are asked for, and a file that is written now and then.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::insight::Insight;
+use super::Store;
+use crate::cancel::Op;
+use crate::caretaker::Chores;
+use crate::config::{self, Config};
+use crate::error::{Error, Kind, Result};
+use crate::listener::{Listener, Page, Pages};
+use crate::metrics::text::Format;
+
+/// How long a look at the health may take that is asked for by HTTP.
+const HEALTH: Duration = Duration::from_secs(1);
+
+impl Pages for Insight {
+    fn page(&self, path: &str, accept: &str) -> Option<Page> {
+        match path {
+            "/" => Some(Page::text("200 OK", "keepwell: /metrics /health")),
+            "/metrics" => Some(self.metrics_page(accept)),
+            "/health" => Some(self.health_page()),
+            _ => None,
+        }
+    }
+}
+
+impl Insight {
+    fn metrics_page(&self, accept: &str) -> Page {
+        let format = if accept.contains("application/openmetrics-text") { Format::OpenMetrics } else { Format::Prometheus };
+        match self.text(format) {
+            Ok(body) => Page { status: "200 OK", content_type: format.content_type(), body },
+            Err(error) => Page::text("500 Internal Server Error", error.message()),
+        }
+    }
+
+    /// 200 while the store does what it was opened for, 503 while it does not.
+    fn health_page(&self) -> Page {
+        let health = self.health(&Op::new(Some(HEALTH), None, None), false);
+        let status = if health.healthy { "200 OK" } else { "503 Service Unavailable" };
+        Page { status, content_type: "application/json", body: health.to_json() + "\n" }
+    }
+
+    /// Writes the metrics to `metrics.file`, if there is to be one: as a whole, so that nobody reads half of it.
+    pub fn write_file(&self) -> Result<()> {
+        let Some(path) = &self.file else { return Ok(()) };
+        let text = self.text(Format::Prometheus)?;
+        let draft = draft_of(path);
+        let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&draft);
+            Error::new(Kind::Io, format!("metrics.file: {}: {error}", path.display())).with_source(error)
+        })
+    }
+}
+
+/// Beside the file, as a rename needs it, and with no ending that a collector reads.
+fn draft_of(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}", std::process::id()))
+}
+
+impl Chores for Insight {
+    fn run(&self) {
+        self.take_sample();
+        if let Err(error) = self.write_file() {
+            log::warn!(target: "keepwell::metrics", store = self.label.as_str(); "{}", error.message());
+            self.warnings.add(error.message());
+        }
+    }
+}
+
+/// The file that metrics are written to; `None`: none.
+///
+/// # Errors
+/// [`Kind::Config`] for the database itself.
+pub fn file(config: &Config, database: &str) -> Result<Option<PathBuf>> {
+    let metrics = &config.metrics;
+    if metrics.file.is_empty() || !metrics.enabled {
+        return Ok(None);
+    }
+    let path = PathBuf::from(&metrics.file);
+    let same = |suffix: &str| {
+        let other = PathBuf::from(format!("{database}{suffix}"));
+        other == path || matches!((other.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    };
+    if ["", "-wal", "-shm", "-journal"].into_iter().any(same) {
+        return Err(Error::new(Kind::Config, format!("metrics.file: {} belongs to the database; name another file", metrics.file)));
+    }
+    Ok(Some(path))
+}
+
+/// Starts serving, if that is asked for.
+pub fn listen(config: &Config, insight: &Arc<Insight>) -> Result<Option<Listener>> {
+    let address = config::address(&config.metrics).map_err(|message| Error::new(Kind::Config, message))?;
+    let address = address.filter(|_| config.metrics.enabled);
+    address.map(|address| Listener::start(address, insight.clone())).transpose()
+}
+
+impl Store {
+    /// Where the store serves its metrics by HTTP, with the port that was taken; `None`: nowhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.inner.listener.as_ref().map(Listener::address)
+    }
+}
