@@ -136,6 +136,14 @@ impl<'a> Op<'a> {
         self.began.get()
     }
 
+    /// It is measured from now on, unless it is already.
+    #[inline]
+    pub fn begins(&self) {
+        if self.began.get() == 0 {
+            self.began.set(ticks::now());
+        }
+    }
+
     /// Its next part is measured from now on: of a script, the next statement.
     pub fn begins_again(&self) {
         if self.began.get() != 0 {

@@ -133,7 +133,9 @@ fn again_and_again<T, E: Failure>(
             Err(failed) => failed,
         };
         match failed.again() {
-            Some(error) if replay.is_due(op, error) => replay.pause(op).inspect_err(|_| store.inner.insight.retries_exhausted.one())?,
+            Some(error) if replay.is_due(op, error) => {
+                store.counted(replay.pause(op)).inspect_err(|_| store.inner.insight.retries_exhausted.one())?;
+            }
             Some(_) => {
                 store.inner.insight.retries_exhausted.one();
                 return Err(failed.with);
