@@ -8,7 +8,6 @@
  */
 #include "load.h"
 
-#define ACCOUNTS 1000
 #define THREADS 4
 #define ROUNDS 500
 
@@ -88,6 +87,7 @@ void prepare(kw_store store) {
     OK(kw_execute_many(store, "INSERT INTO account(id, name) VALUES (?, ?)", TEXT, rows, 2, ACCOUNTS, NULL, NULL, &err));
     did(WRITES, 1);
     did(CHANGED, ACCOUNTS);
+    did(TX("committed"), 1);
 }
 
 int64_t read_number(kw_target target, const char *sql, const kw_options *options) {
@@ -210,6 +210,7 @@ static void cached(kw_store store) {
     }
     did("keepwell_cache_misses_total", 10);
     did("keepwell_cache_hits_total", 200);
+    did("keepwell_cache_invalidated_total", 9); /* noticed when it is asked for again */
     did(WRITES, 10);
     did(CHANGED, 10);
     for (int i = 0; i < 3; i++) read_number(store, "SELECT abs(random()) % 10", &options);
@@ -230,7 +231,7 @@ void work(kw_store store) {
 
 /* ---------------------------------------------------------------------------------------------------------- main -- */
 
-static void write_metrics(kw_store store, int32_t format, const char *path) {
+static void write_metrics(kw_store store, uint32_t format, const char *path) {
     kw_error err = KW_ERROR_INIT;
     size_t length = 0, got = 0;
     char *all = NULL;
@@ -256,7 +257,7 @@ int main(int argc, char **argv) {
     snprintf(openmetrics, sizeof openmetrics, "%s/%s.openmetrics", folder, name);
     const char *settings[] = {"metrics.listen", "127.0.0.1:0", "metrics.file", textfile, "metrics.label", name,
                               "metrics.collect_interval", "1s", "metrics.slow_query", "2s", "pool.max_open", troubled ? "4" : "8",
-                              "pool.wait_timeout", troubled ? "1s" : "30s", "pool.leak_threshold", troubled ? "5s" : "60s", "options.busy_timeout", troubled ? "50ms" : "5s", NULL};
+                              "pool.wait_timeout", troubled ? "1s" : "30s", "pool.leak_threshold", troubled ? "5s" : "60s", "options.busy_timeout", troubled ? "400ms" : "5s", NULL};
     kw_store store = open_store(database, settings);
     OK(kw_metrics_address(store, address, sizeof address, &length, &err));
     printf("listening %s\n", address);

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define TEXT KW_NUL_TERMINATED
+#define ACCOUNTS 1000
 
 /* -- cells -- */
 
@@ -65,7 +66,7 @@ void failed(kw_status want, kw_status got, const kw_error *err, const char *what
 /* Opens the file with settings given as key, value, …, NULL. */
 kw_store open_store(const char *path, const char *const *settings);
 
-/* The schema, by migrations, and 1,000 accounts. */
+/* The schema, by migrations, and so many accounts. */
 void prepare(kw_store store);
 
 /* A read of one number, which it gives; counted. */

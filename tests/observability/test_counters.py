@@ -58,6 +58,27 @@ def test_a_wrong_number_would_be_noticed(world: World) -> None:
     assert seen(world, "work", {"keepwell_nothing": 1}) == {}
 
 
+@pytest.mark.parametrize("store", ["work", "trouble"])
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("keepwell_pool_wait_count_total{S}", "sum without (role) (keepwell_pool_wait_duration_seconds_count{S})"),
+        ("keepwell_writer_syncs_saved_total{S}", "keepwell_writer_group_size_sum{S} - keepwell_writer_group_size_count{S}"),
+        ("keepwell_pool_open_connections{S}", "keepwell_pool_in_use_connections{S} + keepwell_pool_idle_connections{S}"),
+    ],
+)
+def test_numbers_agree_with_each_other(world: World, store: str, one: str, other: str) -> None:
+    def value(expression: str) -> float:
+        return world.server.query(expression.replace("{S}", f'{{store="{store}"}}'))[0][1]
+
+    assert value(one) == value(other)
+
+
+def test_threads_share_groups(world: World) -> None:
+    """`work` has one group of 64 of its own making; what its threads share depends on chance."""
+    assert world.server.query('keepwell_writer_group_size_sum{store="work"}')[0][1] >= 64
+
+
 def test_what_is_held_too_long_is_suspected(world: World) -> None:
     suspected = 'keepwell_pool_leaks_suspected_total{store="trouble"}'
     assert eventually("a leak is suspected", lambda: [one for _, one in world.server.query(suspected) if one]) == [1]

@@ -1,6 +1,9 @@
 /* What goes wrong at times, each kind a known number of times. */
 #include "load.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #define ENDLESS "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 #define RECORD "INSERT INTO note VALUES (0, 0)"
 
@@ -44,7 +47,7 @@ static kw_status on_another_thread(elsewhere it) {
     return it.status;
 }
 
-/* What is wrong with the statement or its values. Statements that cannot be prepared are not run. */
+/* What is wrong with the statement or its values. A statement that could be prepared counts as run, however that ended. */
 static void refusals(kw_store store) {
     kw_error err = KW_ERROR_INIT;
     kw_options read_only = KW_OPTIONS_INIT;
@@ -53,12 +56,52 @@ static void refusals(kw_store store) {
     did(WRITES, 5);
     for (int i = 0; i < 7; i++) FAILS(KW_SQL, query(store, "SELEKT 1", NULL, &err));
     for (int i = 0; i < 3; i++) FAILS(KW_READ_ONLY, execute(store, RECORD, &read_only, &err));
+    for (int i = 0; i < 2; i++) FAILS(KW_PARAMETER, execute(store, "INSERT INTO note VALUES (0, ?)", NULL, &err));
+    did(WRITES, 5);
+}
+
+/* Five writes share a transaction; one of them violates a constraint. */
+static void one_bad_in_a_group(kw_store store) {
+    kw_error err = KW_ERROR_INIT;
+    kw_write writes[5];
+    for (int i = 0; i < 5; i++) {
+        writes[i] = (kw_write)KW_WRITE_INIT;
+        writes[i].sql = i == 2 ? "INSERT INTO account(id) VALUES (1)" : RECORD;
+        writes[i].sql_len = TEXT;
+        writes[i].error = i == 2 ? &err : NULL;
+    }
+    OK(kw_execute_group(store, writes, 5, &err));
+    for (int i = 0; i < 5; i++) require((writes[i].status == KW_OK) == (i != 2), "one write of the group has to fail");
+    FAILS(KW_CONSTRAINT, writes[2].status);
+    did(WRITES, 5);
+    did(CHANGED, 4);
+    did("keepwell_writer_group_size_count", 1);
+    did("keepwell_writer_group_size_sum", 5);
+    did("keepwell_writer_syncs_saved_total", 4);
+}
+
+/* Of a stream the second batch is cancelled; the first one was handed out. */
+static void stream_that_is_cancelled(kw_store store) {
+    kw_error err = KW_ERROR_INIT;
+    kw_options options = KW_OPTIONS_INIT;
+    kw_rows rows = 0;
+    kw_batch batch = KW_BATCH_INIT;
+    OK(kw_cancel_new(&options.cancel, &err));
+    OK(kw_query(store, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n", TEXT, NULL, 0, &options, &rows, &err));
+    OK(kw_rows_next_batch(rows, &batch, &err));
+    did(READS, 1);
+    did(RETURNED, batch.rows);
+    OK(kw_cancel_trigger(options.cancel));
+    FAILS(KW_CANCELLED, kw_rows_next_batch(rows, &batch, &err));
+    did(STOPPED("execution", "cancelled"), 1);
+    kw_rows_close(rows);
+    kw_cancel_free(options.cancel);
 }
 
 /* Calls that are stopped in line, in execution, and while another store has the lock. */
 static void stops(kw_store store, kw_store other) {
     kw_error err = KW_ERROR_INIT;
-    kw_options soon = within(20), cancelled = KW_OPTIONS_INIT;
+    kw_options soon = within(150), cancelled = KW_OPTIONS_INIT;
     kw_tx tx = 0;
     OK(kw_cancel_new(&cancelled.cancel, &err));
     OK(kw_cancel_trigger(cancelled.cancel));
@@ -66,6 +109,7 @@ static void stops(kw_store store, kw_store other) {
     for (int i = 0; i < 2; i++) FAILS(KW_TIMEOUT, query(store, ENDLESS, &soon, &err));
     did(STOPPED("execution", "timeout"), 2);
     did(READS, 2);
+    stream_that_is_cancelled(store);
 
     OK(kw_tx_begin(store, KW_TX_IMMEDIATE, NULL, &tx, &err));
     for (int i = 0; i < 3; i++) FAILS(KW_TIMEOUT, on_another_thread((elsewhere){execute, store, RECORD, &soon, &err, KW_OK}));
@@ -83,6 +127,7 @@ static void stops(kw_store store, kw_store other) {
     did(BUSY("lock"), 2);
     for (int i = 0; i < 3; i++) FAILS(KW_BUSY, execute(store, RECORD, NULL, &err));
     did(BUSY("lock"), 3);
+    did(WRITES, 5);
     OK(kw_tx_rollback(tx, &err));
     kw_cancel_free(cancelled.cancel);
 }
@@ -152,7 +197,7 @@ static void conflicts(kw_store store, kw_store other) {
     did("keepwell_tx_retries_exhausted_total", 1);
 }
 
-/* The engine may end a transaction, and a program may forget one. */
+/* The engine may end a transaction, and a connection may go back with one open. */
 static void ends_of_transactions(kw_store store) {
     kw_error err = KW_ERROR_INIT;
     kw_tx tx = 0;
@@ -163,6 +208,27 @@ static void ends_of_transactions(kw_store store) {
     }
     did(WRITES, 2);
     did(TX("ended_by_engine"), 2);
+
+    kw_conn pinned = 0;
+    OK(kw_conn_acquire(store, NULL, &pinned, &err));
+    OK(kw_tx_begin(pinned, KW_TX_IMMEDIATE, NULL, &tx, &err));
+    OK(kw_conn_release(pinned));
+    did(TX("abandoned"), 1);
+    did("keepwell_pool_resets_total{reason=\"transaction\"}", 1);
+
+    OK(kw_conn_acquire(store, NULL, &pinned, &err));
+    OK(execute(pinned, "PRAGMA cache_size = 100", NULL, &err));
+    OK(kw_conn_release(pinned));
+    did(READS, 1);
+    did("keepwell_pool_discards_total{reason=\"changed\"}", 1);
+}
+
+/* A child that leaves the store alone. */
+static void fork_a_child(void) {
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    require(child > 0 && waitpid(child, NULL, 0) == child, "fork failed");
+    did("keepwell_forks_total", 1);
 }
 
 /* The first time that the library asks whether to go on, the answer takes longer than metrics.slow_query. */
@@ -179,11 +245,18 @@ static void expensive(kw_store store) {
     int lingered = 0;
     slow.tick = linger;
     slow.tick_context = &lingered;
-    read_number(store, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT count(*) FROM n", &slow);
+    read_number(store, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT count(*) FROM n", &slow);
     require(lingered, "the statement was too quick to be slow");
     did("keepwell_query_slow_total", 1);
 
+    /* The engine counts the steps from row to row. No account has a balance. */
     for (int i = 0; i < 4; i++) read_number(store, "SELECT count(*) FROM account WHERE balance = 7", NULL);
+    for (int i = 0; i < 3; i++) read_number(store, "SELECT id FROM account ORDER BY balance LIMIT 1", NULL);
+    for (int i = 0; i < 2; i++) read_number(store, "SELECT count(*) FROM account a JOIN account b ON a.balance = b.balance + 1", NULL);
+    did("keepwell_query_full_scans_total", 4 + 3 + 2);
+    did("keepwell_query_full_scan_rows_total", (4 + 3 + 2) * (ACCOUNTS - 1));
+    did("keepwell_query_sorts_total", 3);
+    did("keepwell_query_automatic_indexes_total", 2);
 }
 
 void trouble(kw_store store, const char *path) {
@@ -196,6 +269,8 @@ void trouble(kw_store store, const char *path) {
     exhaustion(store);
     conflicts(store, other);
     ends_of_transactions(store);
+    one_bad_in_a_group(store);
+    fork_a_child();
     expensive(store);
     OK(kw_store_close(other, -1, &err));
     OK(kw_tx_begin(store, KW_TX_READ_ONLY, NULL, &forgotten, &err)); /* held until the end: longer than pool.leak_threshold */
