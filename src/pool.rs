@@ -1,5 +1,6 @@
 //! One writer and up to N readers: leases that go back clean, opened on demand, closed when idle or old.
 
+mod counters;
 mod door;
 mod log;
 mod shutdown;
@@ -19,12 +20,13 @@ use crate::driver::{Connection, Cursor, Driver, Leave, Role};
 use crate::error::{Error, Kind, Result};
 use crate::holders::{Holder, Holders, Purpose};
 use crate::member::Member;
-use crate::metrics::cell::{Counter, Sizes, Times};
+use crate::metrics::cell::Counter;
 use crate::process;
 use crate::rows::Batch;
 use crate::slots::{Load, Slots, Taken, Turn};
 use crate::sync::Mutex;
 
+pub use self::counters::{Counters, Endings};
 pub use self::door::{Door, Follower};
 use self::log::Keeper;
 use self::shutdown::Last;
@@ -52,50 +54,6 @@ pub struct Limits {
     /// What is held for longer is taken for forgotten.
     pub leak_threshold: Option<Duration>,
 }
-
-/// What the pool counts. Nothing here has a name that anybody else sees.
-#[derive(Debug, Default)]
-pub struct Counters {
-    pub waits: Counter,
-    /// How long callers waited for the writer and for readers.
-    pub writer_waits: Times,
-    pub reader_waits: Times,
-    /// How long the writer was held.
-    pub holds: Times,
-    pub opened: Counter,
-    pub closed_max_idle: Counter,
-    pub closed_idle_time: Counter,
-    pub closed_lifetime: Counter,
-    pub closed_broken: Counter,
-    /// Connections that came back with rows or a transaction open.
-    pub resets: [Counter; 2],
-    /// Connections that came back changed, failed, or in a panic.
-    pub discards: [Counter; 3],
-    /// Transactions by how they ended, in the order of [`Endings`].
-    pub transactions: [Counter; 4],
-    pub leaks: Counter,
-    pub exhausted: Counter,
-    pub self_deadlocks: Counter,
-    /// How long it took to copy the log, or to have it begun anew.
-    pub checkpoints: Times,
-    /// How many writes were in each transaction that was shared, and how many had to be run again.
-    pub groups: Sizes,
-    pub replayed: Counter,
-}
-
-impl Counters {
-    /// How long callers waited for a connection of this role.
-    pub fn waited(&self, role: Role) -> &Times {
-        match role {
-            Role::Writer => &self.writer_waits,
-            Role::Reader => &self.reader_waits,
-        }
-    }
-}
-
-/// How often transactions ended in each way: committed, rolled back by the program, by the engine, or because the store took the connection
-/// back.
-pub type Endings = [u64; 4];
 
 /// A connection with what the pool knows of it.
 struct Item {
@@ -387,18 +345,6 @@ impl Pool {
                 None
             }
         }
-    }
-
-    /// Counts what is held for very long by what a program may have forgotten, and says what it is.
-    pub fn find_leaks(&self) -> Vec<String> {
-        let found = self.limits.leak_threshold.map(|threshold| self.holders.overdue(threshold)).unwrap_or_default();
-        self.counters.leaks.add(found.len() as u64);
-        found
-    }
-
-    /// The longest time that a reader is held by something that goes on.
-    pub fn oldest_reader(&self) -> Option<Duration> {
-        self.holders.oldest_reader()
     }
 
     /// The driver behind the pool.

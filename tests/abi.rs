@@ -107,6 +107,10 @@ fn statuses() -> impl Iterator<Item = Export> {
 fn every_export_survives_nothing_but_zeros() {
     let library = Library::open();
     for export in statuses() {
+        if export.name == "kw_log_set_callback" {
+            // Zeros say that nobody is to be called.
+            continue;
+        }
         let status = library.call(&export.name, &[]);
         assert!(status != OK, "{} succeeded on zeros", export.name);
         assert!(status == MISUSE || status == INVALID, "{} gave {status}", export.name);

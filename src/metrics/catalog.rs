@@ -155,7 +155,7 @@ pub fn families(facts: &Facts) -> Vec<(&'static Metric, MetricFamily)> {
 
 /// Every metric.
 #[rustfmt::skip]
-pub static CATALOG: &[Metric] = &[
+pub const CATALOG: &[Metric] = &[
     gauge("keepwell_build_info", "The library and its engine by their versions; always 1.",
         |f, s| s.value(&[("version", env!("CARGO_PKG_VERSION")), ("sqlite", &f.engine)], 1.0)),
 

@@ -1,5 +1,6 @@
 //! One SQLite connection behind the driver's seam.
 
+mod failures;
 mod measure;
 mod prepare;
 
@@ -11,13 +12,13 @@ use super::control::{prepare_own, run, Control};
 use super::kinds::{self, Kinds};
 use super::ledger::Ledger;
 use super::plan::heard_in_step;
-use super::raw::{Checkpoint, Failure, Raw, Statement, Step};
+use super::raw::{Checkpoint, Raw, Statement, Step};
 use super::sentinel::Sentinel;
 use super::snapshot::Snapshot;
 use super::statements::Statements;
 use super::watch::Recorder;
-use super::{brief, convert, copy};
-use crate::cancel::{Op, Stop};
+use super::{convert, copy};
+use crate::cancel::Op;
 use crate::clock::{Clock, Mark, Receipt};
 use crate::driver::{
     refuse_nul, Advice, Changes, Commit, Connection, Cursor, Fetch, Leave, Left, Limit, Mode, Node, Obstacles, Permit, Plan, Role, Scans,
@@ -101,39 +102,6 @@ impl SqliteConnection {
     /// From now on every write is taken to move everything.
     pub fn forget_kinds(&mut self) {
         self.kinds = None;
-    }
-
-    #[cold]
-    fn step_error(&mut self, cursor: Cursor, code: i32, op: &Op<'_>) -> Error {
-        let failure = self.raw.failure(code);
-        let sql = self.statements.peek(cursor).map_or_else(|_| "statement".to_string(), |entry| brief(&entry.plan.sql));
-        let error = self.failure_error(failure, &sql, op);
-        if let Ok(entry) = self.statements.get(cursor) {
-            if self.recorder.heard() {
-                heard_in_step(entry, &self.raw, &self.recorder, &self.shared);
-            }
-            entry.statement.reset(&self.raw);
-            entry.running = false;
-        }
-        error
-    }
-
-    /// The error for a failure during `op`: a lock that was not waited for to the end, or an interruption, has its reason there.
-    fn failure_error(&self, failure: Failure, what: &str, op: &Op<'_>) -> Error {
-        let busy = failure.primary == rusqlite::ffi::SQLITE_BUSY;
-        let ended_early = busy || failure.primary == rusqlite::ffi::SQLITE_INTERRUPT;
-        self.note_obstacle(&failure, op);
-        if ended_early && self.shared.abort.load(Ordering::Relaxed) {
-            return Error::new(Kind::Closed, format!("{what}: ended because the store is closing"));
-        }
-        match op.stopped().filter(|_| ended_early) {
-            Some(Stop::TimedOut) if busy => op
-                .stop_error(Stop::TimedOut, &format!("{what}: waiting for another process to release the database's lock"))
-                .with_engine(failure.primary, failure.extended)
-                .with_retry(crate::error::Retry::Statement),
-            Some(stop) => op.stop_error(stop, what).with_engine(failure.primary, failure.extended),
-            None => convert::error(failure, what),
-        }
     }
 
     fn control(&mut self, pick: impl FnOnce(&mut Control) -> &mut Statement, op: &Op<'_>, what: &str) -> Result<Receipt> {

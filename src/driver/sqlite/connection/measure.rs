@@ -1,32 +1,16 @@
-//! What a connection tells of its work: obstacles, query plans, the page cache.
+//! What a connection tells of its work: query plans, advice, answers to keepwell's own questions, the page cache.
 
 use std::sync::Arc;
 
-use rusqlite::{ffi, OptionalExtension};
+use rusqlite::OptionalExtension;
 
 use super::SqliteConnection;
-use crate::cancel::Op;
 use crate::driver::sqlite::advise::{self, Schema};
 use crate::driver::sqlite::convert;
-use crate::driver::sqlite::raw::Failure;
-use crate::driver::{refuse_nul, Advice, Node, Obstacle, Stage};
+use crate::driver::{refuse_nul, Advice, Node};
 use crate::error::Result;
 
 impl SqliteConnection {
-    /// Counts a failure that is an obstacle, or the end of an operation that had to stop.
-    pub(super) fn note_obstacle(&self, failure: &Failure, op: &Op<'_>) {
-        let obstacles = &self.shared.obstacles;
-        match failure.extended {
-            ffi::SQLITE_BUSY_SNAPSHOT => obstacles.met(Obstacle::Snapshot),
-            ffi::SQLITE_BUSY_RECOVERY => obstacles.met(Obstacle::Recovery),
-            _ => {}
-        }
-        let stage = if failure.primary == ffi::SQLITE_BUSY { Stage::Busy } else { Stage::Execution };
-        if let (ffi::SQLITE_BUSY | ffi::SQLITE_INTERRUPT, Some(stop)) = (failure.primary, op.stopped()) {
-            obstacles.stopped(stage, stop);
-        }
-    }
-
     /// EXPLAIN QUERY PLAN of a statement that was prepared before; parameters count as NULL.
     pub(super) fn query_plan(&mut self, sql: &str) -> Result<Vec<Node>> {
         refuse_nul(sql)?;
