@@ -31,9 +31,10 @@ mkdir -p "$out/lib"
 # Programs look for the library under its SONAME, which a build folder does not have.
 libdir=$(cd "$libdir" && pwd)
 for name in libkeepwell.so libkeepwell.so.0; do ln -sf "$libdir/libkeepwell.so" "$out/lib/$name"; done
-# shellcheck disable=SC2086 # the warnings are several arguments
 ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -g -O2 -Iinclude -o "$out/load" $here/load.c $here/trouble.c \
     -L"$out/lib" -Wl,-rpath,"$out/lib" -lkeepwell -lpthread
 
 export PROMETHEUS PROMTOOL
-KEEPWELL_LOAD=$out/load "$python" -X dev -m pytest -q -p no:cacheprovider $here "$@"
+# The folders of a run that passed are removed.
+KEEPWELL_LOAD=$out/load "$python" -X dev -m pytest -q -p no:cacheprovider \
+    -o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 $here "$@"
