@@ -213,13 +213,14 @@ impl Session {
 
     /// The next batch of a result. Gives the connection back at the end of a result that had one of its own.
     pub fn fetch(&self, cursor: Cursor, op: &Op<'_>, batch: &mut Batch, limit: Limit) -> Result<Fetch> {
-        // A later batch has an operation of its own, which is made where nobody knows of measuring; what the reader does between is not its time.
-        op.begins();
         let mut body = self.enter()?;
         let owned = body.is_stream();
         let lease = open(&mut body.lease)?;
         lease.holder().adopt();
         let connection = lease.connection();
+        if connection.gauge().is_some() {
+            op.begins_now();
+        }
         let fetched = connection.fetch(cursor, op, batch, limit);
         let end = fetched.as_ref().map_or(End::Failed, |fetch| if *fetch == Fetch::Done { End::Done } else { End::More });
         exec::spend(connection, cursor, op, end, if fetched.is_ok() { batch.rows() } else { 0 }, 0, None);

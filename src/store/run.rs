@@ -135,6 +135,8 @@ fn again_and_again<T, E: Failure>(
         match failed.again() {
             Some(error) if replay.is_due(op, error) => {
                 store.counted(replay.pause(op)).inspect_err(|_| store.inner.insight.retries_exhausted.one())?;
+                store.inner.insight.retries.one();
+                store.say_again(error);
             }
             Some(_) => {
                 store.inner.insight.retries_exhausted.one();
@@ -142,7 +144,6 @@ fn again_and_again<T, E: Failure>(
             }
             None => return Err(failed.with),
         }
-        store.inner.insight.retries.one();
         if mode == TxMode::Write(Mode::Deferred) {
             mode = TxMode::Write(Mode::Immediate);
         }
