@@ -27,7 +27,7 @@ pub fn first_batch(
     let result = connection.bind(cursor, params, !read_only).and_then(|()| connection.fetch(cursor, op, batch, limit));
     let changed = if read_only || result.is_err() { 0 } else { connection.changed_rows() };
     let end = result.as_ref().map_or(End::Failed, |fetch| if *fetch == Fetch::Done { End::Done } else { End::More });
-    spend(connection, cursor, op, end, batch.rows(), changed, Some(params));
+    spend(connection, cursor, op, end, if result.is_ok() { batch.rows() } else { 0 }, changed, Some(params));
     if result.is_err() {
         connection.finish(cursor);
     }
