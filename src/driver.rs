@@ -190,9 +190,12 @@ pub trait Connection: Send {
     /// that changes in between moves everything.
     fn find_ground(&mut self, cursor: Cursor) -> Result<()>;
 
-    /// Adds what was spent on the run under way. Gives what that is with all before it where that is slow, `None` otherwise, and where nobody
-    /// measures.
-    fn spend(&mut self, cursor: Cursor, spent: Spent) -> Option<Spent>;
+    /// Adds what was spent on the run under way, and whether that is over. Says whether it is over and was slow: what it spent, and did, can be
+    /// asked until its use ends.
+    fn spend(&mut self, cursor: Cursor, spent: &Spent, over: bool) -> bool;
+
+    /// What a slow run has spent.
+    fn spent(&self, cursor: Cursor) -> Option<Spent>;
 
     /// Where this connection's numbers are counted, and with what; `None` where nobody measures.
     fn gauge(&self) -> Option<(&Arc<Meter>, &Arc<Sheet>)>;

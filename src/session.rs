@@ -222,8 +222,7 @@ impl Session {
             op.begins_now();
         }
         let fetched = connection.fetch(cursor, op, batch, limit);
-        let end = fetched.as_ref().map_or(End::Failed, |fetch| if *fetch == Fetch::Done { End::Done } else { End::More });
-        exec::spend(connection, cursor, op, end, batch.rows(), 0, None);
+        exec::spend(connection, cursor, op, End::of(&fetched), batch.rows(), 0, None);
         if !matches!(fetched, Ok(Fetch::More)) {
             connection.finish(cursor);
             if owned {

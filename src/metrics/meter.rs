@@ -46,7 +46,7 @@ impl Meter {
 impl Spent {
     /// Adds what a later part of the same run has spent.
     #[inline]
-    pub fn add(&mut self, more: Spent) {
+    pub fn add(&mut self, more: &Spent) {
         self.nanos += more.nanos;
         self.queue_nanos += more.queue_nanos;
         self.busy_nanos += more.busy_nanos;

@@ -179,8 +179,16 @@ impl Connection for SqliteConnection {
     }
 
     #[inline]
-    fn spend(&mut self, cursor: Cursor, spent: Spent) -> Option<Spent> {
-        self.statements.spend(cursor, spent)
+    fn spend(&mut self, cursor: Cursor, spent: &Spent, over: bool) -> bool {
+        let slow = self.statements.spend(cursor, spent, over);
+        if over && self.statements.peek(cursor).is_ok_and(|entry| entry.calm.is_due()) {
+            self.settle_calm(cursor);
+        }
+        slow
+    }
+
+    fn spent(&self, cursor: Cursor) -> Option<Spent> {
+        self.statements.spent(cursor)
     }
 
     #[inline]

@@ -26,8 +26,9 @@ pub struct Entry {
     kept: bool,
     /// What the run under way has spent; `None`: it was not run, or nobody measures.
     spent: Option<Spent>,
-    /// The engine's counts when the run before ended.
+    /// The engine's counts when the run before ended, and whether they are looked at.
     scans: Scans,
+    pub calm: Calm,
     /// Where its numbers are counted.
     cells: Option<Arc<Cells>>,
 }
@@ -39,10 +40,54 @@ struct Slot {
     generation: u32,
 }
 
+/// Whether a statement has to be asked after each run what it did to its tables, which costs as much as the rest of the measuring. One that
+/// has done nothing worth counting for [`Calm::LONG`] runs may be one that never does: its plan tells.
+///
+/// ```text
+///   Trying(n) ── LONG runs without ──▶ due ── plan without scans, sorts, indexes ──▶ Calm
+///       ▲────────── a run with ───────┘ └──────────── any other ───────────────────▶ Restless
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Calm {
+    Trying(u8),
+    Calm,
+    Restless,
+}
+
+impl Default for Calm {
+    fn default() -> Self {
+        Calm::Trying(0)
+    }
+}
+
+impl Calm {
+    const LONG: u8 = 50;
+
+    /// Whether it is time to look at the plan.
+    #[inline]
+    pub fn is_due(self) -> bool {
+        self == Calm::Trying(Calm::LONG)
+    }
+}
+
 impl Entry {
     /// What the engine has counted since the run before.
     pub fn scans_of_this_run(&self) -> Scans {
         self.statement.scans().since(self.scans)
+    }
+
+    #[inline]
+    fn look_at_scans(&mut self) -> Scans {
+        if self.calm == Calm::Calm {
+            return Scans::default();
+        }
+        let ran = self.scans_of_this_run();
+        self.scans = self.scans.plus(ran);
+        if let Calm::Trying(runs) = self.calm {
+            let calm = ran == Scans::default();
+            self.calm = Calm::Trying(if calm { (runs + 1).min(Calm::LONG) } else { 0 });
+        }
+        ran
     }
 }
 
@@ -83,13 +128,23 @@ impl Statements {
         self.gauge.as_ref().map(|gauge| &gauge.sheet)
     }
 
-    /// Adds what was spent on the run under way, and says what that is with all before it if it is slow.
+    /// Adds what was spent on the run under way; where it is `over` it is counted, unless it is slow: then it says so, and the run is counted
+    /// when the use ends, so that it can be looked at until then.
     #[inline]
-    pub fn spend(&mut self, cursor: Cursor, spent: Spent) -> Option<Spent> {
-        let slow = self.gauge.as_ref()?.meter.slow_nanos;
-        let all = self.get(cursor).ok()?.spent.get_or_insert_default();
-        all.add(spent);
-        (all.nanos >= slow).then_some(*all)
+    pub fn spend(&mut self, cursor: Cursor, spent: &Spent, over: bool) -> bool {
+        let (Ok(entry), Some(gauge)) = (get(&mut self.slots, cursor), &self.gauge) else { return false };
+        if !over || spent.nanos >= gauge.meter.slow_nanos || entry.spent.is_some() {
+            let all = entry.spent.get_or_insert_default();
+            all.add(spent);
+            return over && all.nanos >= gauge.meter.slow_nanos;
+        }
+        gauge.book(entry, spent);
+        false
+    }
+
+    /// What the run under way has spent.
+    pub fn spent(&self, cursor: Cursor) -> Option<Spent> {
+        self.peek(cursor).ok()?.spent
     }
 
     /// Whether the statement is kept and free.
@@ -146,6 +201,7 @@ impl Statements {
             kept,
             spent: None,
             scans: Scans::default(),
+            calm: Calm::default(),
             cells: None,
         };
         self.slots[index as usize].entry = Some(entry);
@@ -158,10 +214,7 @@ impl Statements {
     /// [`Kind::Misuse`] when the use has ended.
     #[inline]
     pub fn get(&mut self, cursor: Cursor) -> Result<&mut Entry> {
-        match self.slots.get_mut(cursor.index as usize) {
-            Some(Slot { entry: Some(entry), generation }) if *generation == cursor.generation && entry.in_use => Ok(entry),
-            _ => Err(ended()),
-        }
+        get(&mut self.slots, cursor)
     }
 
     /// Like [`Statements::get`], to look only.
@@ -176,7 +229,7 @@ impl Statements {
     /// Ends a use: the statement goes back to its start, borrowed parameters are forgotten.
     #[inline]
     pub fn finish(&mut self, raw: &Raw, cursor: Cursor) {
-        let Ok(entry) = self.get(cursor) else { return };
+        let Ok(entry) = get(&mut self.slots, cursor) else { return };
         if entry.running {
             entry.statement.reset(raw);
             entry.running = false;
@@ -187,8 +240,9 @@ impl Statements {
         }
         entry.in_use = false;
         let kept = entry.kept;
-        if let Some(spent) = entry.spent.take() {
-            self.book(cursor.index, spent);
+        let spent = entry.spent.take();
+        if let (Some(spent), Some(gauge)) = (spent, &self.gauge) {
+            gauge.book(entry, &spent);
         }
         self.in_use -= 1;
         let slot = &mut self.slots[cursor.index as usize];
@@ -209,23 +263,6 @@ impl Statements {
             self.finish(raw, Cursor { index, generation });
         }
         true
-    }
-
-    /// Counts a run that is over.
-    #[inline]
-    fn book(&mut self, index: u32, spent: Spent) {
-        let Some(Gauge { meter, sheet }) = &self.gauge else { return };
-        let Some(entry) = &mut self.slots[index as usize].entry else { return };
-        let ran = entry.scans_of_this_run();
-        entry.scans = entry.scans.plus(ran);
-        let writes = !entry.plan.footprint.read_only;
-        count(sheet, writes, spent, ran);
-        if entry.cells.as_ref().is_none_or(|cells| cells.is_forgotten()) {
-            entry.cells = meter.statements.register(&entry.plan.sql, writes);
-        }
-        if let Some(cells) = &entry.cells {
-            count_statement(cells, spent, ran);
-        }
     }
 
     fn is_free(&self, index: u32) -> bool {
@@ -256,7 +293,31 @@ impl Statements {
 }
 
 #[inline]
-fn count(sheet: &Sheet, writes: bool, spent: Spent, ran: Scans) {
+fn get(slots: &mut [Slot], cursor: Cursor) -> Result<&mut Entry> {
+    match slots.get_mut(cursor.index as usize) {
+        Some(Slot { entry: Some(entry), generation }) if *generation == cursor.generation && entry.in_use => Ok(entry),
+        _ => Err(ended()),
+    }
+}
+
+impl Gauge {
+    /// Counts a run that is over.
+    #[inline]
+    fn book(&self, entry: &mut Entry, spent: &Spent) {
+        let ran = entry.look_at_scans();
+        let writes = !entry.plan.footprint.read_only;
+        count(&self.sheet, writes, spent, ran);
+        if entry.cells.as_ref().is_none_or(|cells| cells.is_forgotten()) {
+            entry.cells = self.meter.statements.register(&entry.plan.sql, writes);
+        }
+        if let Some(cells) = &entry.cells {
+            count_statement(cells, spent, ran);
+        }
+    }
+}
+
+#[inline]
+fn count(sheet: &Sheet, writes: bool, spent: &Spent, ran: Scans) {
     if !spent.grouped {
         if writes { &sheet.writes } else { &sheet.reads }.record_alone(spent.nanos);
     }
@@ -273,7 +334,7 @@ fn count(sheet: &Sheet, writes: bool, spent: Spent, ran: Scans) {
 }
 
 #[inline]
-fn count_statement(cells: &Cells, spent: Spent, ran: Scans) {
+fn count_statement(cells: &Cells, spent: &Spent, ran: Scans) {
     cells.calls.add_alone(1);
     cells.nanos.add_alone(spent.nanos);
     cells.worst_nanos.raise_alone(spent.nanos);
