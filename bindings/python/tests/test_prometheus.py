@@ -58,7 +58,8 @@ def test_the_registry_writes_it_in_both_formats(write: Any, read: Any, stores: L
     registry.register(Collector(*stores))
     families = [*read(write(registry).decode())]
     assert values(families, ROWS) == {str(tmp_path / "one.db"): 1, "two": 2}
-    assert values(families, "keepwell_errors_total") == {str(tmp_path / "one.db"): 1}
+    errors = [sample for family in families for sample in family.samples if sample.name == "keepwell_errors_total" and sample.value]
+    assert [(each.labels, each.value) for each in errors] == [({"store": str(tmp_path / "one.db"), "code": "KW_SQL"}, 1)]
     own = {family.name: family for family in read(stores[0].metrics("openmetrics" if read is read_openmetrics else "prometheus"))}
     for family in families:
         if family.name in own:
