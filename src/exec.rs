@@ -5,9 +5,8 @@ mod slow;
 use std::sync::Arc;
 
 use crate::cancel::Op;
-use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan};
+use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, End, Fetch, Limit, Mode, Part, Permit, Plan};
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::metrics::meter::Spent;
 use crate::rows::Batch;
 use crate::value::{Params, ValueRef};
 
@@ -34,26 +33,6 @@ pub fn first_batch(
     result
 }
 
-/// How a part of a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// There is more to fetch, later.
-    More,
-    Done,
-    Failed,
-}
-
-impl End {
-    /// How a fetch ended.
-    pub fn of(fetched: &Result<Fetch>) -> End {
-        match fetched {
-            Ok(Fetch::More) => End::More,
-            Ok(Fetch::Done) => End::Done,
-            Err(_) => End::Failed,
-        }
-    }
-}
-
 /// Counts what a call has spent on a statement, while its run is under way, and logs it where it is over and slow.
 #[inline]
 pub fn spend(
@@ -65,18 +44,9 @@ pub fn spend(
     changed: i64,
     params: Option<Params<'_>>,
 ) {
-    let Some(elapsed) = op.elapsed() else { return };
-    let spent = Spent {
-        nanos: elapsed.all,
-        queue_nanos: elapsed.queue,
-        busy_nanos: elapsed.busy,
-        // What came before an error is not handed out.
-        returned: if end == End::Failed { 0 } else { rows as u64 },
-        changed: if end == End::Failed { 0 } else { changed.max(0) as u64 },
-        failed: end == End::Failed,
-        grouped: op.is_shared(),
-    };
-    if connection.spend(cursor, &spent, end != End::More) {
+    // What came before an error is not handed out.
+    let (returned, changed) = if end == End::Failed { (0, 0) } else { (rows as u64, changed.max(0) as u64) };
+    if connection.spend(cursor, op, Part { end, returned, changed }) {
         slow::log(connection, cursor, params);
     }
 }

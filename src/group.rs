@@ -95,12 +95,12 @@ impl Place<'_> {
     /// Tells the caller, who wakes up, of a write that has been in a shared transaction, and counts how long the call has taken, if it has run.
     fn answer(self, lease: &mut Lease<&Pool>, result: Result<Done>) {
         let elapsed = match &self {
-            Place::Own(_, op) => op.elapsed(),
-            Place::Other(follower) => follower.op().elapsed(),
+            Place::Own(_, op) => op.elapsed_nanos(),
+            Place::Other(follower) => follower.op().elapsed_nanos(),
         };
         let has_run = !result.as_ref().is_err_and(|error| was_stopped(error) || error.kind() == Kind::Sql);
         if let (Some(elapsed), Some((_, sheet)), true) = (elapsed, lease.connection().gauge(), has_run) {
-            sheet.writes.record_alone(elapsed.all);
+            sheet.writes.record_alone(elapsed);
         }
         self.member().answer(result);
     }

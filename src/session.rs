@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::sync::{Mutex, MutexGuard};
 
 use crate::cancel::Op;
-use crate::driver::{Changes, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan};
+use crate::driver::{Changes, Connection, Cursor, End, Fetch, Limit, Mode, Permit, Plan};
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::exec::{self, End, Matrix, Setting};
+use crate::exec::{self, Matrix, Setting};
 use crate::pool::{Lease, Pool};
 use crate::process;
 use crate::rows::{Batch, Columns, First};

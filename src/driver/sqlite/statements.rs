@@ -6,7 +6,8 @@ use std::sync::Arc;
 use lru::LruCache;
 
 use super::raw::{Raw, Statement};
-use crate::driver::{Cursor, Plan, Scans};
+use crate::cancel::Op;
+use crate::driver::{Cursor, End, Part, Plan, Scans};
 use crate::error::{Error, Kind, Result};
 use crate::metrics::meter::{Meter, Spent};
 use crate::metrics::report::Cells;
@@ -24,8 +25,10 @@ pub struct Entry {
     pub running: bool,
     in_use: bool,
     kept: bool,
-    /// What the run under way has spent; `None`: it was not run, or nobody measures.
+    /// What the run under way has spent that is not counted yet: it goes on, or it was slow.
     spent: Option<Spent>,
+    /// It is a write that shares a transaction with others.
+    shared: bool,
     /// The engine's counts when the run before ended, and whether they are looked at.
     scans: Scans,
     pub calm: Calm,
@@ -38,6 +41,16 @@ struct Slot {
     entry: Option<Entry>,
     /// Counts the uses, so that a cursor of an earlier use finds nothing.
     generation: u32,
+}
+
+/// What there is to do when a run was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Fine,
+    /// It was slow.
+    Slow,
+    /// Somebody has to look at the statement's plan.
+    CalmIsDue,
 }
 
 /// Whether a statement has to be asked after each run what it did to its tables, which costs as much as the rest of the measuring. One that
@@ -76,11 +89,21 @@ impl Entry {
         self.statement.scans().since(self.scans)
     }
 
-    #[inline]
+    /// Adds one part of a run, and says how long all of it has taken.
+    fn spend(&mut self, op: &Op<'_>, nanos: u64, part: Part) -> u64 {
+        self.shared = op.is_shared();
+        let (queue, busy) = op.waits();
+        let all = self.spent.get_or_insert_default();
+        all.nanos += nanos;
+        all.queue_nanos += queue;
+        all.busy_nanos += busy;
+        all.returned += part.returned;
+        all.changed += part.changed;
+        all.failed |= part.end == End::Failed;
+        all.nanos
+    }
+
     fn look_at_scans(&mut self) -> Scans {
-        if self.calm == Calm::Calm {
-            return Scans::default();
-        }
         let ran = self.scans_of_this_run();
         self.scans = self.scans.plus(ran);
         if let Calm::Trying(runs) = self.calm {
@@ -128,18 +151,22 @@ impl Statements {
         self.gauge.as_ref().map(|gauge| &gauge.sheet)
     }
 
-    /// Adds what was spent on the run under way; where it is `over` it is counted, unless it is slow: then it says so, and the run is counted
-    /// when the use ends, so that it can be looked at until then.
+    /// Adds what an operation has spent on the run under way. A run that is over is counted, unless it is slow: then it is counted when the use
+    /// ends, so that it can be looked at until then.
     #[inline]
-    pub fn spend(&mut self, cursor: Cursor, spent: &Spent, over: bool) -> bool {
-        let (Ok(entry), Some(gauge)) = (get(&mut self.slots, cursor), &self.gauge) else { return false };
-        if !over || spent.nanos >= gauge.meter.slow_nanos || entry.spent.is_some() {
-            let all = entry.spent.get_or_insert_default();
-            all.add(spent);
-            return over && all.nanos >= gauge.meter.slow_nanos;
+    pub fn spend(&mut self, cursor: Cursor, op: &Op<'_>, part: Part) -> Verdict {
+        let (Ok(entry), Some(gauge)) = (get(&mut self.slots, cursor), &self.gauge) else { return Verdict::Fine };
+        let Some(nanos) = op.elapsed_nanos() else { return Verdict::Fine };
+        if part.end == End::More || nanos >= gauge.meter.slow_nanos || entry.spent.is_some() {
+            let all = entry.spend(op, nanos, part);
+            return if part.end != End::More && all >= gauge.meter.slow_nanos { Verdict::Slow } else { Verdict::Fine };
         }
-        gauge.book(entry, spent);
-        false
+        gauge.book(entry, nanos, part, op.is_shared());
+        if entry.calm.is_due() {
+            Verdict::CalmIsDue
+        } else {
+            Verdict::Fine
+        }
     }
 
     /// What the run under way has spent.
@@ -200,6 +227,7 @@ impl Statements {
             in_use: false,
             kept,
             spent: None,
+            shared: false,
             scans: Scans::default(),
             calm: Calm::default(),
             cells: None,
@@ -240,9 +268,8 @@ impl Statements {
         }
         entry.in_use = false;
         let kept = entry.kept;
-        let spent = entry.spent.take();
-        if let (Some(spent), Some(gauge)) = (spent, &self.gauge) {
-            gauge.book(entry, &spent);
+        if let (Some(spent), Some(gauge)) = (entry.spent.take(), &self.gauge) {
+            gauge.book_later(entry, &spent);
         }
         self.in_use -= 1;
         let slot = &mut self.slots[cursor.index as usize];
@@ -301,52 +328,59 @@ fn get(slots: &mut [Slot], cursor: Cursor) -> Result<&mut Entry> {
 }
 
 impl Gauge {
-    /// Counts a run that is over.
+    /// Counts a run that is over. The time of a `shared` write is counted when its group is committed.
     #[inline]
-    fn book(&self, entry: &mut Entry, spent: &Spent) {
-        let ran = entry.look_at_scans();
-        let writes = !entry.plan.footprint.read_only;
-        count(&self.sheet, writes, spent, ran);
+    fn book(&self, entry: &mut Entry, nanos: u64, part: Part, shared: bool) {
+        let sheet = &*self.sheet;
+        let reads_only = entry.plan.footprint.read_only;
+        if !shared {
+            if reads_only { &sheet.reads } else { &sheet.writes }.record_alone(nanos);
+        }
+        sheet.rows_returned.add_alone(part.returned);
+        if !reads_only {
+            sheet.rows_changed.add_alone(part.changed);
+        }
         if entry.cells.as_ref().is_none_or(|cells| cells.is_forgotten()) {
-            entry.cells = self.meter.statements.register(&entry.plan.sql, writes);
+            entry.cells = self.meter.statements.register(&entry.plan.sql, !reads_only);
         }
         if let Some(cells) = &entry.cells {
-            count_statement(cells, spent, ran);
+            cells.calls.add_alone(1);
+            cells.nanos.add_alone(nanos);
+            cells.worst_nanos.raise_alone(nanos);
+            cells.rows.add_alone(if part.returned > 0 { part.returned } else { part.changed });
+            if part.end == End::Failed {
+                cells.errors.add_alone(1);
+            }
+        }
+        if entry.calm != Calm::Calm {
+            self.book_scans(entry);
         }
     }
-}
 
-#[inline]
-fn count(sheet: &Sheet, writes: bool, spent: &Spent, ran: Scans) {
-    if !spent.grouped {
-        if writes { &sheet.writes } else { &sheet.reads }.record_alone(spent.nanos);
+    /// Counts a run that was slow, or whose rows were fetched in several calls.
+    #[cold]
+    fn book_later(&self, entry: &mut Entry, spent: &Spent) {
+        let end = if spent.failed { End::Failed } else { End::Done };
+        self.book(entry, spent.nanos, Part { end, returned: spent.returned, changed: spent.changed }, entry.shared);
     }
-    sheet.rows_returned.add_alone(spent.returned);
-    if writes {
-        sheet.rows_changed.add_alone(spent.changed);
-    }
-    if ran != Scans::default() {
-        sheet.full_scans.add_alone((ran.steps > 0).into());
+
+    fn book_scans(&self, entry: &mut Entry) {
+        let ran = entry.look_at_scans();
+        if ran == Scans::default() {
+            return;
+        }
+        let (scanned, indexed, sorted) = ((ran.steps > 0).into(), (ran.automatic > 0).into(), (ran.sorts > 0).into());
+        let sheet = &*self.sheet;
+        sheet.full_scans.add_alone(scanned);
         sheet.scanned_rows.add_alone(ran.steps.into());
-        sheet.automatic_indexes.add_alone((ran.automatic > 0).into());
+        sheet.automatic_indexes.add_alone(indexed);
         sheet.sorts.add_alone(ran.sorts.into());
-    }
-}
-
-#[inline]
-fn count_statement(cells: &Cells, spent: &Spent, ran: Scans) {
-    cells.calls.add_alone(1);
-    cells.nanos.add_alone(spent.nanos);
-    cells.worst_nanos.raise_alone(spent.nanos);
-    cells.rows.add_alone(if spent.returned > 0 { spent.returned } else { spent.changed });
-    if spent.failed {
-        cells.errors.add_alone(1);
-    }
-    if ran != Scans::default() {
-        cells.full_scans.add_alone((ran.steps > 0).into());
-        cells.scanned_rows.add_alone(ran.steps.into());
-        cells.automatic_indexes.add_alone((ran.automatic > 0).into());
-        cells.sorts.add_alone((ran.sorts > 0).into());
+        if let Some(cells) = &entry.cells {
+            cells.full_scans.add_alone(scanned);
+            cells.scanned_rows.add_alone(ran.steps.into());
+            cells.automatic_indexes.add_alone(indexed);
+            cells.sorts.add_alone(sorted);
+        }
     }
 }
 
