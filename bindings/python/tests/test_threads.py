@@ -32,7 +32,9 @@ def test_many_threads_read_and_write(store: keepwell.Store) -> None:
     with ThreadPoolExecutor(12) as pool:
         assert list(pool.map(work, range(12))) == [sum(range(1, 51))] * 12
     assert store.query_value("SELECT count(*) FROM t") == 600
-    assert store.stats()["in_use"] == 0
+    end = time.monotonic() + 20
+    while store.stats()["in_use"]:  # the maintenance may be copying the log just now
+        assert time.monotonic() < end, "a connection was not given back"
 
 
 def test_other_threads_run_during_a_long_query(store: keepwell.Store) -> None:
