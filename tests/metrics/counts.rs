@@ -236,6 +236,25 @@ fn what_is_switched_off_is_not_measured() {
 }
 
 #[test]
+fn what_the_maintenance_tries_in_vain_is_no_callers_stop() {
+    let bench = Bench::with(&[("options.wal_autocheckpoint", "4")]);
+    let options = QueryOptions::default();
+    // A reader stays, so that the log can not be begun anew.
+    let reader = bench.store.begin(TxMode::ReadOnly, &options).unwrap();
+    reader.query("SELECT count(*) FROM t", Params::NONE, &options).unwrap();
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    while bench.store.health(&options).problem.is_empty() {
+        bench.execute("INSERT INTO t(name) VALUES (hex(randomblob(8000)))");
+        assert!(std::time::Instant::now() < end, "the log is never long");
+    }
+    let series = bench.series();
+    let stops: f64 = series.names().filter(|name| name.starts_with("keepwell_stopped_total")).map(|name| series.get(name)).sum();
+    assert_eq!(stops, 0.0);
+    assert_eq!(series.get("keepwell_pool_wait_duration_seconds_count{role=\"writer\"}"), series.get("keepwell_pool_wait_count_total"));
+    reader.commit().unwrap();
+}
+
+#[test]
 fn stops_by_stage_and_reason() {
     let bench = Arc::new(Bench::new());
     let stopped =
