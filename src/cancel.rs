@@ -136,13 +136,11 @@ impl<'a> Op<'a> {
         self.began.get()
     }
 
-    /// Its next part is measured from now on: of a script, the next statement.
-    pub fn begins_again(&self) {
-        if self.began.get() != 0 {
-            self.began.set(ticks::now());
-            self.queued.set(0);
-            self.blocked.set(0);
-        }
+    /// Measures it from now on: its next part.
+    pub fn begins_now(&self) {
+        self.began.set(ticks::now());
+        self.queued.set(0);
+        self.blocked.set(0);
     }
 
     /// Says that its write shares a transaction with others (or does not any more): it is over when that is committed.

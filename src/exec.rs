@@ -218,7 +218,9 @@ impl Script<'_, '_> {
         let changes = self.connection.changes();
         let end = if result.is_ok() { End::Done } else { End::Failed };
         spend(self.connection, cursor, self.op, end, 0, changes.rows_affected, None);
-        self.op.begins_again();
+        if self.op.began() != 0 {
+            self.op.begins_now();
+        }
         self.connection.finish(cursor);
         result?;
         self.sum.rows_affected += changes.rows_affected;

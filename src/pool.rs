@@ -335,16 +335,11 @@ impl Pool {
         self.writer.retain_idle(look);
     }
 
-    /// Lends a reader that is idle; `None` where there is none. For the maintenance.
+    /// Lends a reader without waiting; `None` where all are in use. For the maintenance.
     pub fn idle_reader(&self) -> Option<Lease<&Pool>> {
         let role = if self.has_readers { Role::Reader } else { Role::Writer };
-        match self.slots(role).try_take(|_| true)? {
-            taken @ Taken::Ready(_) => self.lend(taken, role, &Op::unbounded(), Purpose::Maintenance, false).ok(),
-            Taken::Vacant => {
-                self.slots(role).discard();
-                None
-            }
-        }
+        let taken = self.slots(role).try_take(|_| true)?;
+        self.lend(taken, role, &Op::unbounded(), Purpose::Maintenance, false).ok()
     }
 
     /// The driver behind the pool.

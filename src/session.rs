@@ -218,6 +218,9 @@ impl Session {
         let lease = open(&mut body.lease)?;
         lease.holder().adopt();
         let connection = lease.connection();
+        if connection.gauge().is_some() {
+            op.begins_now();
+        }
         let fetched = connection.fetch(cursor, op, batch, limit);
         let end = fetched.as_ref().map_or(End::Failed, |fetch| if *fetch == Fetch::Done { End::Done } else { End::More });
         exec::spend(connection, cursor, op, end, batch.rows(), 0, None);

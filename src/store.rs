@@ -1,6 +1,7 @@
 //! The store: where pool, transactions and results meet. Each method reads as the product's behaviour.
 
 mod cached;
+mod diary;
 mod expose;
 mod health;
 mod insight;
@@ -167,7 +168,6 @@ impl Store {
         let cache = clock.map(|(clock, limits)| Arc::new(Cache::new(clock, driver.marks(), limits)));
         let parts = Parts { pool: pool.clone(), sentry: sentry.clone(), warnings: warnings.clone(), meter, cache: cache.clone() };
         let insight = Arc::new(Insight::new(config, parts)?);
-        insight.take_sample();
         insight.write_file()?;
         let listener = expose::listen(config, &insight)?;
         let caretaker = Caretaker::start(&pool, &sentry, &insight, settings::rhythm(config));
@@ -186,7 +186,9 @@ impl Store {
             insight,
             listener,
         };
-        Ok(Store { inner: Arc::new(inner) })
+        let store = Store { inner: Arc::new(inner) };
+        store.say_opened();
+        Ok(store)
     }
 
     /// Opens the database file at `path` with everything else as it is by default.

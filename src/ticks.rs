@@ -78,7 +78,7 @@ pub fn now() -> u64 {
 /// The nanoseconds from one moment to another; 0 where the second one seems to be earlier.
 #[inline]
 pub fn nanos(from: u64, to: u64) -> u64 {
-    (u128::from(to.saturating_sub(from)) * u128::from(RATE.load(Ordering::Relaxed)) >> 32) as u64
+    ((u128::from(to.saturating_sub(from)) * u128::from(RATE.load(Ordering::Relaxed))) >> 32) as u64
 }
 
 #[cfg(test)]

@@ -183,6 +183,16 @@ fn the_database_comes_from_arguments_before_the_environment() {
 }
 
 #[test]
+fn the_metrics_of_a_configuration_are_left_to_its_application() {
+    let stage = Stage::with(&PEOPLE);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let metrics = format!("  metrics: {{listen: '{}', file: metrics.prom, collect_interval: 1s}}\n", taken.local_addr().unwrap());
+    stage.write("keepwell.yaml", &format!("database:\n  datasource: app.db\n{metrics}"));
+    stage.done(&["up", "--config", "keepwell.yaml"]);
+    assert!(stage.has("app.db") && !stage.has("metrics.prom"));
+}
+
+#[test]
 fn a_reader_that_went_away_is_no_error() {
     let stage = Stage::with(&PEOPLE);
     for arguments in [&["status"][..], &["up", "--json"], &["dump"], &["status", "--help"], &["up", "--dir", "nowhere", "--json"]] {

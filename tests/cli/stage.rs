@@ -8,6 +8,9 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use temp_dir::TempDir;
 
+/// The program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_keepwell");
+
 /// Two migrations that can be undone.
 pub const PEOPLE: [(&str, &str); 4] = [
     ("1_people.up.sql", "CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT);\nINSERT INTO person(name) VALUES ('Ada'), ('Grace');"),
@@ -71,8 +74,13 @@ impl Stage {
 
     /// The same without a database.
     pub fn bare(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keepwell"));
-        command.arg("migrate").args(arguments).current_dir(self.folder.path());
+        self.program(&[&["migrate"], arguments].concat())
+    }
+
+    /// `keepwell` with these arguments, in the folder.
+    pub fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).current_dir(self.folder.path());
         command.env_remove("KEEPWELL_DATABASE").env_remove("KEEPWELL_CONFIG");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

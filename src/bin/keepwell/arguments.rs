@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use keepwell::migrate::{policy, Format};
 
 use super::exit;
+use super::top::Address;
 
 /// keepwell: an embedded data layer over SQLite.
 #[derive(Parser)]
@@ -23,7 +24,7 @@ impl Arguments {
     /// Reads the program's arguments. Ends it with code 2 and the usage where they are wrong.
     pub fn read() -> Arguments {
         let arguments = Arguments::parse();
-        let Command::Migrate(migrate) = &arguments.command;
+        let Command::Migrate(migrate) = &arguments.command else { return arguments };
         // clap keeps the innermost command's values alone; a policy must not get lost that way.
         let given = env::args_os().take_while(|argument| argument != "--").filter(is_policy).count();
         if given > migrate.common.policies.len() {
@@ -42,6 +43,62 @@ fn is_policy(argument: &OsString) -> bool {
 pub enum Command {
     /// Numbered changes of a schema, each applied once.
     Migrate(Migrate),
+    /// What is in a database file: its tables and indexes by size, its settings, and whether it is sound.
+    Stats(Stats),
+    /// What the stores of a running process do, as its metrics tell it (metrics.listen).
+    Top(Top),
+}
+
+#[derive(Args)]
+#[command(after_help = exit::HELP)]
+pub struct Stats {
+    /// The database: a path or a `file:` URI [env: KEEPWELL_DATABASE]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// keepwell's YAML configuration; FILE names another file than it does [env: KEEPWELL_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Check every page, row and index (PRAGMA integrity_check), but no CHECK: exit with 4 when something is wrong
+    #[arg(long)]
+    pub integrity_check: bool,
+    /// The same without comparing indexes with their tables, which is faster (PRAGMA quick_check)
+    #[arg(long)]
+    pub quick: bool,
+    /// Look for rows whose foreign keys lead nowhere; exit with 4 when there are any
+    #[arg(long)]
+    pub foreign_key_check: bool,
+    /// How long it may take, such as 30s; else as long as it takes
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Write the report as one JSON object, errors too, and nothing else, to standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing but errors and what the checks found
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = exit::HELP)]
+pub struct Top {
+    /// Where the process shows its metrics: its metrics.listen
+    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:9187")]
+    pub address: Address,
+    /// The time between two looks, such as 500ms; a plain number is in seconds
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub interval: Duration,
+    /// This store alone, by its label
+    #[arg(long, value_name = "LABEL")]
+    pub store: Option<String>,
+    /// Write one sample as plain lines, and end
+    #[arg(long, conflicts_with = "batch")]
+    pub once: bool,
+    /// Write so many samples as plain lines, and end
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch: Option<u64>,
+    /// Write one sample as a JSON object, errors too, or one a line with --batch
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]
@@ -198,4 +255,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     keepwell::config::duration(text).ok_or_else(|| "a time is wanted, such as 250ms, 30s, 2m or 1h".to_string())
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| if time.is_zero() { Err("0 is no interval".to_string()) } else { Ok(time) })
 }

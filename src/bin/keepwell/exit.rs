@@ -16,7 +16,7 @@ pub const HELP: &str = "Exit codes:
   1  an error
   2  wrong usage: arguments, policies or configuration
   3  something is pending (status --check, plan --check)
-  4  verify or rehearse found problems
+  4  verify, rehearse or a check of stats found problems
   5  the migrations or their history refuse (KW_MIGRATION)
   6  the database is newer than the migrations (KW_SCHEMA_NEWER)
   7  out of time, locked by others, or cancelled";
@@ -35,6 +35,15 @@ pub fn of(error: &Error) -> u8 {
 /// The code of an operation whose outcome is its list of problems.
 pub fn of_findings(report: &Report) -> u8 {
     if report.problems.iter().all(|problem| problem.kind == "note") {
+        DONE
+    } else {
+        PROBLEMS
+    }
+}
+
+/// The code of checks that found these problems.
+pub fn of_problems(problems: &[String]) -> u8 {
+    if problems.is_empty() {
         DONE
     } else {
         PROBLEMS

@@ -1,4 +1,4 @@
-//! The program `keepwell`: the library's migrations on the command line. It stands on the public interface alone.
+//! The program `keepwell`: migrations, and looks at a database file or a running process, on the command line. It stands on the public interface alone.
 
 mod act;
 mod arguments;
@@ -10,8 +10,12 @@ mod new;
 mod output;
 mod print;
 mod progress;
+mod quantity;
 mod schema;
+mod stats;
+mod table;
 mod template;
+mod top;
 
 use std::process::ExitCode;
 
@@ -19,9 +23,14 @@ use self::arguments::{Arguments, Command};
 use self::output::Output;
 
 fn main() -> ExitCode {
-    let Command::Migrate(migrate) = Arguments::read().command;
-    let output = Output::new(&migrate.common);
-    let code = act::act(&migrate, &output).unwrap_or_else(|error| {
+    let command = Arguments::read().command;
+    let output = Output::of(&command);
+    let done = match &command {
+        Command::Migrate(migrate) => act::act(migrate, &output),
+        Command::Stats(stats) => stats::act(stats, &output),
+        Command::Top(top) => top::act(top, &output),
+    };
+    let code = done.unwrap_or_else(|error| {
         output.fail(&error);
         exit::of(&error)
     });

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use keepwell::{Error, Kind, Result};
 
-use super::arguments::Common;
+use super::arguments::Command;
 
 /// How things are said.
 pub struct Output {
@@ -14,8 +14,16 @@ pub struct Output {
 }
 
 impl Output {
-    pub fn new(common: &Common) -> Output {
-        Output { json: common.json, quiet: common.quiet, verbose: common.verbose }
+    /// As a command's arguments ask for.
+    pub fn of(command: &Command) -> Output {
+        match command {
+            Command::Migrate(migrate) => {
+                let common = &migrate.common;
+                Output { json: common.json, quiet: common.quiet, verbose: common.verbose }
+            }
+            Command::Stats(stats) => Output { json: stats.json, quiet: stats.quiet, verbose: false },
+            Command::Top(top) => Output { json: top.json, quiet: false, verbose: false },
+        }
     }
 
     /// Writes to standard output what was asked for.
@@ -23,12 +31,16 @@ impl Output {
     /// # Errors
     /// [`Kind::Io`] when it cannot be written, such as to a full disk; not when nobody reads it any more.
     pub fn write(&self, text: &str) -> Result<()> {
+        self.reach(text).map(drop)
+    }
+
+    /// The same, and says whether somebody reads it still.
+    pub fn reach(&self, text: &str) -> Result<bool> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(Error::new(Kind::Io, format!("standard output: {error}")).with_source(error))
-            }
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Error::new(Kind::Io, format!("standard output: {error}")).with_source(error)),
         }
     }
 

@@ -5,6 +5,12 @@ use std::time::Duration;
 use keepwell::migrate::report::{Direction, Line, State, TableCount};
 use keepwell::migrate::Report;
 
+use super::quantity::{counted, took};
+use super::table::{table, Side};
+
+/// The columns of a list of migrations: a number, then words.
+const COLUMNS: [Side; 4] = [Side::Right, Side::Left, Side::Left, Side::Left];
+
 /// The report of any operation.
 pub fn text(report: &Report, verbose: bool) -> String {
     let mut lines = match report.operation.as_str() {
@@ -34,12 +40,12 @@ fn rows(table: &TableCount) -> String {
 }
 
 fn standing(report: &Report) -> Vec<String> {
-    let head = ["VERSION", "STATE", "APPLIED AT", "DESCRIPTION"].map(str::to_string);
+    let head = ["VERSION", "STATE", "APPLIED AT", "DESCRIPTION"];
     let cells = report.migrations.iter().map(|line| {
         let at = if line.applied_at.is_empty() { "-" } else { &line.applied_at };
         [line.version.to_string(), state(line.state).to_string(), at.to_string(), line.description.clone()]
     });
-    let mut lines = table(head, cells.collect());
+    let mut lines = table(COLUMNS, head, cells);
     let newest = report.version.map_or("no migration is applied".to_string(), |version| format!("at version {version}"));
     lines.push(format!("{newest}; {} pending", report.pending));
     lines
@@ -49,12 +55,12 @@ fn planned(report: &Report) -> Vec<String> {
     if report.migrations.is_empty() {
         return vec!["nothing to do".to_string()];
     }
-    let head = ["VERSION", "WHAT", "FILE", "DESCRIPTION"].map(str::to_string);
+    let head = ["VERSION", "WHAT", "FILE", "DESCRIPTION"];
     let cells = report.migrations.iter().map(|line| {
         let file = if line.file.is_empty() { "-" } else { &line.file };
         [line.version.to_string(), what(line).to_string(), file.to_string(), line.description.clone()]
     });
-    table(head, cells.collect())
+    table(COLUMNS, head, cells)
 }
 
 fn what(line: &Line) -> &'static str {
@@ -95,32 +101,5 @@ fn state(state: State) -> &'static str {
         State::Interrupted => "interrupted",
         State::Reverted => "undone",
         State::Skipped => "left out",
-    }
-}
-
-/// Rows in aligned columns; the first one is of numbers, and the last one may be of any width.
-fn table(head: [String; 4], mut rows: Vec<[String; 4]>) -> Vec<String> {
-    rows.insert(0, head);
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
-    let line = |row: &[String; 4]| {
-        let [first, second, third, last] = row;
-        format!("{first:>0$}  {second:<1$}  {third:<2$}  {last}", widths[0], widths[1], widths[2]).trim_end().to_string()
-    };
-    rows.iter().map(line).collect()
-}
-
-/// So many things, in words.
-pub fn counted(count: u64, thing: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {thing}{ending}")
-}
-
-/// A duration as people read it.
-pub fn took(duration: Duration) -> String {
-    match duration.as_secs_f64() {
-        seconds if seconds >= 10.0 => format!("{seconds:.0} s"),
-        seconds if seconds >= 1.0 => format!("{seconds:.1} s"),
-        seconds => format!("{:.1} ms", seconds * 1000.0),
     }
 }

@@ -8,7 +8,7 @@ use keepwell::migrate::apply::{Event, Phase};
 use keepwell::migrate::report::Direction;
 
 use super::output::{complain, Output};
-use super::print::{counted, took};
+use super::quantity::{counted, took};
 
 /// Parts of the bar that a migration has, so that it moves within long ones.
 const PARTS: u64 = 1000;
