@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::errors::Errors;
 use crate::rows::{Batch, Columns, Held};
 use crate::session::Session;
-use crate::ticks;
 
 /// The rows of a query.
 ///
@@ -48,9 +47,12 @@ impl Rest {
 
     fn fetch(&self, op: &Op<'_>, batch: &mut Batch) -> Result<Fetch> {
         let Open { session, cursor, limit, bounds, errors } = &*self.0;
-        // Each fetch is a part of the run that is measured by itself.
-        let op = op.within(bounds).begun(ticks::now());
-        session.fetch(*cursor, &op, batch, *limit).inspect_err(|error| errors.count(error))
+        let fetched = if bounds.is_some() {
+            session.fetch(*cursor, &op.within(bounds), batch, *limit)
+        } else {
+            session.fetch(*cursor, op, batch, *limit)
+        };
+        fetched.inspect_err(|error| errors.count(error))
     }
 
     /// The columns of the result.
