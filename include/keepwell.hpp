@@ -1926,7 +1926,7 @@ class Store : public Target {
     std::vector<PlanStep> explain(std::string_view sql, const Options& options = Options()) const {
         detail::Call call;
         kw_rows out = 0;
-        call.check(kw_explain(handle_, sql.data(), sql.size(), options.raw(), &out, call.slot()));
+        call.check(kw_explain(handle_, sql.empty() ? "" : sql.data(), sql.size(), options.raw(), &out, call.slot()));
         std::vector<PlanStep> list;
         for (auto& [id, parent, text] : Rows(out).all<std::int64_t, std::int64_t, std::string>()) list.push_back({id, parent, std::move(text)});
         return list;
@@ -1935,7 +1935,7 @@ class Store : public Target {
     std::vector<IndexAdvice> advise(std::string_view sql, const Options& options = Options()) const {
         detail::Call call;
         kw_rows out = 0;
-        call.check(kw_advise(handle_, sql.data(), sql.size(), options.raw(), &out, call.slot()));
+        call.check(kw_advise(handle_, sql.empty() ? "" : sql.data(), sql.size(), options.raw(), &out, call.slot()));
         std::vector<IndexAdvice> list;
         for (const Row& row : Rows(out)) {
             const auto text = [&row](std::size_t column) { return row.get<std::string>(column); };

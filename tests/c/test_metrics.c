@@ -232,7 +232,7 @@ static void stops_are_counted_by_stage_and_reason(void) {
 }
 
 static void gauges_show_the_pool_as_it_is(void) {
-    const char *const settings[] = {"metrics.collect_interval", "1h", "pool.max_open", "5", NULL};
+    const char *const settings[] = {"metrics.collect_interval", "0", "pool.max_open", "5", NULL};
     kw_store store = open_with("gauges.db", settings);
     EXEC(store, "CREATE TABLE t(x)");
     kw_tx tx = 0;
