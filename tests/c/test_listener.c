@@ -291,6 +291,27 @@ static void garbage_is_answered_or_dropped_and_others_are_served(void) {
     OK(kw_store_close(store, -1, &err));
 }
 
+/* Whoever asks slowly, or not at all, is no matter to the others. */
+static void slow_customers_hold_up_nobody(void) {
+    enum { SILENT = 40 };
+    int fds[SILENT];
+    kw_store store = open_with("slow.db", listening);
+    int port = port_of(store);
+    for (int i = 0; i < SILENT; i++) {
+        fds[i] = dial(port);
+        if (fds[i] >= 0 && i % 2 == 0) (void)!send(fds[i], "GET /metr", 9, MSG_NOSIGNAL);
+    }
+    double began = now_seconds();
+    HAS(get(port, "/metrics"), "HTTP/1.1 200 OK");
+    CHECK(now_seconds() - began < SILENT);
+    /* One that asks in two parts is answered. */
+    char answer[16] = "";
+    CHECK(send(fds[0], "ics HTTP/1.1\r\n\r\n", 16, MSG_NOSIGNAL) == 16);
+    if (now_seconds() - began < 1) CHECK(recv(fds[0], answer, 15, MSG_WAITALL) == 15 && strcmp(answer, "HTTP/1.1 200 OK") == 0);
+    for (int i = 0; i < SILENT; i++) close(fds[i]);
+    OK(kw_store_close(store, -1, &err));
+}
+
 /* Connections that say nothing must neither stop the others for long nor keep the store from being closed. */
 static void a_thousand_connections_at_once(void) {
     struct rlimit limit;
@@ -372,6 +393,7 @@ int main(int argc, char **argv) {
     RUN(a_fork_leaves_the_listener_with_the_parent);
     RUN(a_named_port_is_free_although_a_child_lives);
     RUN(garbage_is_answered_or_dropped_and_others_are_served);
+    RUN(slow_customers_hold_up_nobody);
     RUN(a_thousand_connections_at_once);
     RUN(many_scrapers_at_once_and_a_close_in_the_middle);
     return REPORT();

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 static const char *const quiet[] = {"metrics.collect_interval", "0", NULL};
@@ -367,12 +368,14 @@ static void the_file_is_there_at_once_and_never_in_part(void) {
     closedir(dir);
 }
 
-static void a_file_of_the_database_is_refused(void) {
-    for (int i = 0; i < 2; i++) {
+/* The file is replaced as a whole: not the database, and nothing that is no file. */
+static void what_must_not_be_replaced_is_refused(void) {
+    const char *const names[] = {"own.db", "own.db-wal", "fifo", "link", "folder"};
+    CHECK(mkfifo(temp_path("fifo"), 0600) == 0 && symlink("elsewhere", temp_path("link")) == 0 && mkdir(temp_path("folder"), 0700) == 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         kw_config config = 0;
         kw_store store = 0;
-        char path[4300];
-        snprintf(path, sizeof path, "%s%s", temp_path("own.db"), i == 0 ? "" : "-wal");
+        const char *path = temp_path(names[i]);
         OK(kw_config_new(&config, &err));
         OK(kw_config_set(config, "datasource", KW_NUL_TERMINATED, temp_path("own.db"), KW_NUL_TERMINATED, &err));
         OK(kw_config_set(config, "metrics.file", KW_NUL_TERMINATED, path, KW_NUL_TERMINATED, &err));
@@ -396,6 +399,6 @@ int main(int argc, char **argv) {
     RUN(a_label_is_escaped);
     RUN(without_metrics_the_text_has_what_costs_nothing);
     RUN(the_file_is_there_at_once_and_never_in_part);
-    RUN(a_file_of_the_database_is_refused);
+    RUN(what_must_not_be_replaced_is_refused);
     return REPORT();
 }
