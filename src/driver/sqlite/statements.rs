@@ -57,13 +57,13 @@ pub enum Verdict {
 /// has done nothing worth counting for [`Calm::LONG`] runs may be one that never does: its plan tells.
 ///
 /// ```text
-///   Trying(n) ── LONG runs without ──▶ due ── plan without scans, sorts, indexes ──▶ Calm
+///   Trying(n) ── LONG runs without ──▶ due ── plan without scans, sorts, indexes ──▶ Settled
 ///       ▲────────── a run with ───────┘ └──────────── any other ───────────────────▶ Restless
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Calm {
     Trying(u8),
-    Calm,
+    Settled,
     Restless,
 }
 
@@ -352,7 +352,7 @@ impl Gauge {
                 cells.errors.add_alone(1);
             }
         }
-        if entry.calm != Calm::Calm {
+        if entry.calm != Calm::Settled {
             self.book_scans(entry);
         }
     }

@@ -29,7 +29,7 @@ impl SqliteConnection {
         let quiet = |node: &Node| !["SCAN", "AUTOMATIC", "TEMP B-TREE"].iter().any(|word| node.detail.contains(word));
         let calm = plan.footprint.read_only && self.query_plan(&plan.sql).is_ok_and(|nodes| nodes.iter().all(quiet));
         if let Ok(entry) = self.statements.get(cursor) {
-            entry.calm = if calm { Calm::Calm } else { Calm::Restless };
+            entry.calm = if calm { Calm::Settled } else { Calm::Restless };
         }
     }
 
