@@ -9,6 +9,8 @@ use crate::value::{Params, ValueRef};
 const TARGET: &str = "keepwell::slow";
 /// A longer statement is cut in the log.
 const LONGEST: usize = 2_000;
+/// The same with the values of its parameters in it.
+const LONGEST_SHOWN: usize = 8_000;
 
 /// Counts a slow run and tells the log of it, before its use ends. `params` are not known where more of a result was fetched later.
 #[cold]
@@ -22,7 +24,7 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Param
     let Ok(sql) = connection.plan(cursor).map(|plan| plan.sql.clone()) else { return };
     let scans = connection.scans(cursor);
     let params = match params {
-        _ if show => connection.expanded(cursor).unwrap_or_default(),
+        _ if show => connection.expanded(cursor).map(|text| brief(&text, LONGEST_SHOWN).to_string()).unwrap_or_default(),
         Some(params) => describe(params),
         None => String::new(),
     };
@@ -30,7 +32,7 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Param
     let execution = spent.nanos.saturating_sub(spent.queue_nanos + spent.busy_nanos);
     let ms = |nanos: u64| nanos as f64 / 1e6;
     let seconds = |nanos: u64| nanos as f64 / 1e9;
-    let text = brief(&sql);
+    let text = brief(&sql, LONGEST);
     log::warn!(
         target: TARGET,
         store = &*store,
@@ -59,8 +61,8 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Param
     );
 }
 
-fn brief(sql: &str) -> &str {
-    let mut end = sql.len().min(LONGEST);
+fn brief(sql: &str, longest: usize) -> &str {
+    let mut end = sql.len().min(longest);
     while !sql.is_char_boundary(end) {
         end -= 1;
     }

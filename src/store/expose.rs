@@ -84,7 +84,7 @@ impl Chores for Insight {
 /// The file that metrics are written to; `None`: none.
 ///
 /// # Errors
-/// [`Kind::Config`] for the database itself.
+/// [`Kind::Config`] for the database itself, and for what is there and is no file: a rename would replace `/dev/null` by one.
 pub fn file(config: &Config, database: &str) -> Result<Option<PathBuf>> {
     let metrics = &config.metrics;
     if metrics.file.is_empty() || !metrics.enabled {
@@ -97,6 +97,10 @@ pub fn file(config: &Config, database: &str) -> Result<Option<PathBuf>> {
     };
     if ["", "-wal", "-shm", "-journal"].into_iter().any(same) {
         return Err(Error::new(Kind::Config, format!("metrics.file: {} belongs to the database; name another file", metrics.file)));
+    }
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        let message = format!("metrics.file: {} is a folder, a link or a device; name a file, which is replaced as a whole", metrics.file);
+        return Err(Error::new(Kind::Config, message));
     }
     Ok(Some(path))
 }
