@@ -1,8 +1,8 @@
 //! A few pages served by HTTP/1.1 to this machine: one thread, one answer at a time, nothing kept open.
 //!
 //! It serves scrapers and probes, which ask once every few seconds. A request has [`PATIENCE`] to arrive, and again to be answered, whatever
-//! the other side does, and no more than [`LARGEST`] bytes. Who is slow to ask holds up nobody: requests arrive side by side. A browser is refused unless it was sent here by an address: a name that leads to
-//! loopback is how a web page would read what is here (DNS rebinding).
+//! the other side does, and no more than [`LARGEST`] bytes. Who is slow to ask holds up nobody: requests arrive side by side. A browser is
+//! refused unless it was sent here by an address: a name that leads to loopback is how a web page would read what is here (DNS rebinding).
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};

@@ -106,6 +106,21 @@ fn a_slow_call_is_told_with_its_plan_and_without_its_values() {
 }
 
 #[test]
+fn what_has_no_plan_and_what_runs_for_many_rows_is_told_as_what_it_is() {
+    let _turn = TURN.lock();
+    let bench = Bench::with(&[("metrics.slow_query", "1ns")]);
+    let view = View::open(KW_LOG_WARN, 0);
+    bench.execute("CREATE TABLE other(x)");
+    let values = [ValueRef::Integer(1), ValueRef::Integer(2), ValueRef::Integer(3), ValueRef::Integer(4)];
+    let matrix = keepwell::Matrix::new(&values, 2, 2).unwrap();
+    bench.store.execute_many("INSERT INTO t(id, n) VALUES (?, ?)", matrix, &QueryOptions::default()).unwrap();
+    let events = view.of(&bench);
+    let told: Vec<(&str, &str)> =
+        events.iter().map(|event| (event.fields["params"].as_str().unwrap(), event.fields["plan"].as_str().unwrap())).collect();
+    assert_eq!(told, [("", ""), ("2 rows of 2", "")]);
+}
+
+#[test]
 fn a_long_result_is_told_once_with_all_of_its_rows() {
     let _turn = TURN.lock();
     let bench = Bench::with(&[("metrics.slow_query", "1ns")]);
