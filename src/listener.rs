@@ -49,8 +49,35 @@ impl Page {
 pub struct Listener {
     address: SocketAddr,
     socket: TcpListener,
-    stopped: Arc<AtomicBool>,
+    state: Arc<State>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the listener and its service share.
+#[derive(Default)]
+struct State {
+    stopped: AtomicBool,
+    /// Whoever is being served. Put here only while the service goes on, so that its end is not missed.
+    guest: Mutex<Option<TcpStream>>,
+}
+
+impl State {
+    /// Says whether the guest may be served.
+    fn admit(&self, stream: &TcpStream) -> std::io::Result<bool> {
+        let mut guest = self.guest.lock();
+        if self.stopped.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        *guest = Some(stream.try_clone()?);
+        Ok(true)
+    }
+
+    /// Ends the service: a guest who has not asked yet is not listened to any more, one who has is answered.
+    fn stop(&self) {
+        let guest = self.guest.lock();
+        self.stopped.store(true, Ordering::Release);
+        guest.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Read)));
+    }
 }
 
 impl Listener {
@@ -65,11 +92,10 @@ impl Listener {
         };
         let socket = TcpListener::bind(address).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        let stopped = Arc::new(AtomicBool::new(false));
-        let service =
-            Service { socket: socket.try_clone().map_err(failed)?, pages, stopped: stopped.clone(), local: is_local(address.ip()) };
+        let state = Arc::<State>::default();
+        let service = Service { socket: socket.try_clone().map_err(failed)?, pages, state: state.clone(), local: is_local(address.ip()) };
         let thread = std::thread::Builder::new().name("keepwell-http".to_string()).spawn(move || service.run()).map_err(failed)?;
-        Ok(Listener { address, socket, stopped, thread: Mutex::new(Some(thread)) })
+        Ok(Listener { address, socket, state, thread: Mutex::new(Some(thread)) })
     }
 
     /// Where it listens.
@@ -77,10 +103,10 @@ impl Listener {
         self.address
     }
 
-    /// Ends the service and waits for the request under way. Stops for forked children too, which have the socket open.
+    /// Ends the service and waits until the request under way is answered, if one has arrived. Stops for forked children too, which have the socket open.
     pub fn stop(&self) {
         let Some(thread) = self.thread.lock().take() else { return };
-        self.stopped.store(true, Ordering::Release);
+        self.state.stop();
         // Where that does not wake who accepts, a connection does.
         let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
         let _ = TcpStream::connect_timeout(&reachable(self.address), Duration::from_millis(200));
@@ -112,7 +138,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 struct Service {
     socket: TcpListener,
     pages: Arc<dyn Pages>,
-    stopped: Arc<AtomicBool>,
+    state: Arc<State>,
     /// Only this machine can reach it.
     local: bool,
 }
@@ -129,13 +155,20 @@ impl Service {
     fn run(&self) {
         loop {
             let accepted = self.socket.accept();
-            if self.stopped.load(Ordering::Acquire) {
+            if self.state.stopped.load(Ordering::Acquire) {
                 return;
             }
             match accepted {
-                Ok((stream, _)) => drop(self.serve(stream)),
+                Ok((stream, _)) => self.welcome(stream),
                 Err(_) => std::thread::sleep(BREATHER),
             }
+        }
+    }
+
+    fn welcome(&self, stream: TcpStream) {
+        if matches!(self.state.admit(&stream), Ok(true)) {
+            drop(self.serve(stream));
+            self.state.guest.lock().take();
         }
     }
 
@@ -300,6 +333,20 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
         drop(silent);
         listener.stop();
+    }
+
+    #[test]
+    fn who_says_nothing_does_not_hold_up_the_end() {
+        let listener = start();
+        let mut silent = TcpStream::connect(listener.address()).unwrap();
+        silent.write_all(b"GET /echo").unwrap();
+        let began = Instant::now();
+        while listener.state.guest.lock().is_none() && began.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
+        listener.stop();
+        assert!(began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
+        drop(silent);
     }
 
     #[test]
