@@ -10,11 +10,10 @@ const TARGET: &str = "keepwell::slow";
 /// A longer statement is cut in the log.
 const LONGEST: usize = 2_000;
 
-/// Counts a slow run and tells the log of it, before its use ends. `params` are not known where more of a result was fetched later.
+/// Tells the log of a slow run, before its use ends. `params` are not known where more of a result was fetched later.
 #[cold]
 pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Params<'_>>) {
-    let (Some((meter, sheet)), Some(spent)) = (connection.gauge(), connection.spent(cursor)) else { return };
-    sheet.slow.add_alone(1);
+    let (Some((meter, _)), Some(spent)) = (connection.gauge(), connection.spent(cursor)) else { return };
     if !log::log_enabled!(target: TARGET, Level::Warn) {
         return;
     }

@@ -55,6 +55,8 @@ struct Line {
 struct Listeners {
     views: Mutex<Vec<Arc<View>>>,
     callback: Mutex<Option<Callback>>,
+    /// Held while the level of the library's log is worked out and set: the later one must know of the earlier change.
+    tuning: Mutex<()>,
 }
 
 struct Callback {
@@ -201,6 +203,7 @@ impl View {
 
 /// Makes the library's log come here, as detailed as anybody wants it.
 fn tune(listeners: &Listeners) -> Result<()> {
+    let _tuning = listeners.tuning.lock();
     let views = listeners.views.lock().iter().map(|view| view.level.to_level_filter()).max();
     let callback = listeners.callback.lock().as_ref().map(|callback| callback.level.to_level_filter());
     let most = views.max(callback).unwrap_or(LevelFilter::Off);

@@ -267,6 +267,36 @@ fn stops_by_stage_and_reason() {
     token.free();
 }
 
+#[test]
+fn a_slow_result_that_is_not_read_to_its_end_is_slow() {
+    let bench = Bench::with(&[("metrics.slow_query", "1ns")]);
+    bench.execute("INSERT INTO t(n) VALUES (1), (2), (3)");
+    let few = QueryOptions { batch_rows: 1, ..QueryOptions::default() };
+    let query = "SELECT n FROM t";
+    let grown = bench.growth(&["keepwell_query_slow_total", READS], || {
+        drop(bench.store.query(query, Params::NONE, &few).unwrap());
+        let tx = bench.store.begin(TxMode::ReadOnly, &few).unwrap();
+        let rows = tx.query(query, Params::NONE, &few).unwrap();
+        tx.commit().unwrap();
+        drop(rows);
+    });
+    assert_eq!(grown, [2.0, 2.0]);
+}
+
+#[test]
+fn a_run_that_cannot_begin_ends_with_an_error() {
+    let bench = Bench::new();
+    let token = keepwell::cancel::CancelToken::new().unwrap();
+    token.cancel();
+    let (plain, cancelled) = (QueryOptions::default(), QueryOptions { cancel: Some(token), ..QueryOptions::default() });
+    let grown = bench.growth(&["keepwell_errors_total{code=\"KW_CANCELLED\"}"], || {
+        bench.store.run(TxMode::ReadOnly, &cancelled, |_| Ok(())).unwrap_err();
+        bench.store.run(TxMode::ReadOnly, &plain, |tx| tx.run(TxMode::ReadOnly, &cancelled, |_| Ok(()))).unwrap_err();
+    });
+    assert_eq!(grown, [2.0]);
+    token.free();
+}
+
 fn brief_of(millis: u64) -> QueryOptions<'static> {
     QueryOptions { timeout: Timeout::After(Duration::from_millis(millis)), ..QueryOptions::default() }
 }

@@ -360,6 +360,7 @@ impl Gauge {
     /// Counts a run that was slow, or whose rows were fetched in several calls.
     #[cold]
     fn book_later(&self, entry: &mut Entry, spent: &Spent) {
+        self.sheet.slow.add_alone((spent.nanos >= self.meter.slow_nanos).into());
         let end = if spent.failed { End::Failed } else { End::Done };
         self.book(entry, spent.nanos, Part { end, returned: spent.returned, changed: spent.changed }, entry.shared);
     }
