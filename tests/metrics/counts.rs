@@ -6,6 +6,7 @@ use std::time::Duration;
 use keepwell::driver::Mode;
 use keepwell::metrics::report::{Cost, Order};
 use keepwell::options::{CacheUse, Timeout};
+use keepwell::store::{Wants, Write};
 use keepwell::{Kind, Matrix, Params, QueryOptions, TxMode, ValueRef};
 
 use super::bench::Bench;
@@ -207,6 +208,34 @@ fn many_threads_lose_nothing() {
     assert_eq!((insert.rows, insert.errors), (all as u64, all as u64));
     // The store has threads of its own that count too; nobody may lose a wait.
     assert!(series.get("keepwell_pool_wait_count_total") >= series.get("keepwell_pool_wait_duration_seconds_count{role=\"writer\"}"));
+}
+
+#[test]
+fn a_write_is_counted_once_however_often_it_was_run() {
+    let bench = Bench::new();
+    bench.execute("CREATE TABLE child(p REFERENCES t(id) DEFERRABLE INITIALLY DEFERRED)");
+    bench.execute("INSERT INTO t(id) VALUES (1)");
+    let (first, last) = ("INSERT INTO t(n) VALUES (10)", "INSERT INTO t(n) VALUES (30)");
+    for (middle, wrong) in [
+        ("INSERT INTO t(n) VALUES (20)", 0),
+        // Each of these costs the first its transaction.
+        ("INSERT INTO child VALUES (-1)", 1),
+        ("INSERT OR ROLLBACK INTO t(id) VALUES (1)", 1),
+        // An error that leaves the transaction open.
+        ("INSERT INTO t(n) VALUES (abs(-9223372036854775807 - 1))", 1),
+    ] {
+        bench.store.reset_statement_report();
+        let write = |sql| Write { sql, params: Params::NONE, wants: Wants::Changes, options: QueryOptions::default() };
+        let grown = bench.growth(&[WRITES, CHANGED], || {
+            let failed = bench.store.execute_together(&[first, middle, last].map(write)).iter().filter(|result| result.is_err()).count();
+            assert_eq!(failed, wrong, "{middle}");
+        });
+        assert_eq!(grown, [3.0, (3 - wrong) as f64], "{middle}");
+        for (sql, errors) in [(first, 0), (middle, wrong as u64), (last, 0)] {
+            let cost = cost(&bench, sql);
+            assert_eq!((cost.calls, cost.errors, cost.rows), (1, errors, 1 - errors), "{sql} with {middle}");
+        }
+    }
 }
 
 #[test]
