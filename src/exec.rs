@@ -45,6 +45,15 @@ pub fn spend(connection: &mut dyn Connection, cursor: Cursor, op: &Op<'_>, end: 
     }
 }
 
+/// Ends a run before its end, and tells the log of it where it was slow so far.
+pub fn close(connection: &mut dyn Connection, cursor: Cursor) {
+    let slow_nanos = connection.gauge().map_or(u64::MAX, |(meter, _)| meter.slow_nanos);
+    if connection.spent(cursor).is_some_and(|spent| spent.nanos >= slow_nanos) {
+        slow::log(connection, cursor, Given::Before);
+    }
+    connection.finish(cursor);
+}
+
 /// Runs one statement to its end and says what it changed. Rows that it returns are dropped.
 pub fn execute(connection: &mut dyn Connection, cursor: Cursor, params: Params<'_>, op: &Op<'_>, batch: &mut Batch) -> Result<Changes> {
     connection.count_from_here(cursor)?;

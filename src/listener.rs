@@ -381,6 +381,16 @@ mod tests {
     }
 
     #[test]
+    fn who_says_nothing_does_not_hold_up_the_end() {
+        let listener = start();
+        let mut silent = TcpStream::connect(listener.address()).unwrap();
+        silent.write_all(b"GET /echo").unwrap();
+        let began = Instant::now();
+        listener.stop();
+        assert!(began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
+    }
+
+    #[test]
     fn an_address_is_free_again_when_the_listener_has_stopped() {
         let listener = start();
         let address = listener.address();

@@ -243,7 +243,7 @@ impl Session {
         };
         let owned = body.is_stream();
         if let Some(lease) = &mut body.lease {
-            lease.connection().finish(cursor);
+            exec::close(lease.connection(), cursor);
         }
         if owned {
             body.lease = None;

@@ -13,11 +13,10 @@ const LONGEST: usize = 2_000;
 /// The same with the values of its parameters in it.
 const LONGEST_SHOWN: usize = 8_000;
 
-/// Counts a slow run and tells the log of it, before its use ends.
+/// Tells the log of a slow run, before its use ends.
 #[cold]
 pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Given<'_>) {
-    let (Some((meter, sheet)), Some(spent)) = (connection.gauge(), connection.spent(cursor)) else { return };
-    sheet.slow.add_alone(1);
+    let (Some((meter, _)), Some(spent)) = (connection.gauge(), connection.spent(cursor)) else { return };
     if !log::log_enabled!(target: TARGET, Level::Warn) {
         return;
     }
