@@ -317,6 +317,10 @@ fn stops_by_stage_and_reason() {
     assert_eq!(series.get("keepwell_stopped_total{stage=\"busy\",reason=\"timeout\"}"), 1.0);
     assert_eq!(series.get("keepwell_busy_total{cause=\"lock\"}"), 1.0);
     assert!(series.get("keepwell_busy_wait_seconds_total") > 0.01);
+    // One that is not waited for was met too.
+    let hasty = super::bench::open(&bench.folder, &[("options.busy_timeout", "0")]).unwrap();
+    assert_eq!(hasty.execute("DELETE FROM t", Params::NONE, &QueryOptions::default()).unwrap_err().kind(), Kind::Busy);
+    assert_eq!(super::bench::series(&hasty).get("keepwell_busy_total{cause=\"lock\"}"), 1.0);
     tx.rollback().unwrap();
 
     let token = keepwell::cancel::CancelToken::new().unwrap();
