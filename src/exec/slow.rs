@@ -7,8 +7,9 @@ use crate::value::{Params, ValueRef};
 
 /// The target of these events in the log.
 const TARGET: &str = "keepwell::slow";
-/// A longer statement is cut in the log.
+/// A longer statement is cut in the log, and one with the values of its parameters in it: a view keeps so many events, however large.
 const LONGEST: usize = 2_000;
+const LONGEST_WITH_VALUES: usize = 16 * 1024;
 
 /// Tells the log of a slow run, before its use ends. `params` are not known where more of a result was fetched later.
 #[cold]
@@ -21,7 +22,7 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Param
     let Ok(sql) = connection.plan(cursor).map(|plan| plan.sql.clone()) else { return };
     let scans = connection.scans(cursor);
     let params = match params {
-        _ if show => connection.expanded(cursor).unwrap_or_default(),
+        _ if show => brief(&connection.expanded(cursor).unwrap_or_default(), LONGEST_WITH_VALUES).to_string(),
         Some(params) => describe(params),
         None => String::new(),
     };
@@ -29,7 +30,7 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Param
     let execution = spent.nanos.saturating_sub(spent.queue_nanos + spent.busy_nanos);
     let ms = |nanos: u64| nanos as f64 / 1e6;
     let seconds = |nanos: u64| nanos as f64 / 1e9;
-    let text = brief(&sql);
+    let text = brief(&sql, LONGEST);
     log::warn!(
         target: TARGET,
         store = &*store,
@@ -58,8 +59,8 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Param
     );
 }
 
-fn brief(sql: &str) -> &str {
-    let mut end = sql.len().min(LONGEST);
+fn brief(sql: &str, longest: usize) -> &str {
+    let mut end = sql.len().min(longest);
     while !sql.is_char_boundary(end) {
         end -= 1;
     }
