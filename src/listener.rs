@@ -6,6 +6,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -167,7 +168,8 @@ impl Service {
 
     fn welcome(&self, stream: TcpStream) {
         if matches!(self.state.admit(&stream), Ok(true)) {
-            drop(self.serve(stream));
+            // A page that panics costs its guest the answer, and nobody else theirs.
+            drop(catch_unwind(AssertUnwindSafe(|| self.serve(stream))));
             self.state.guest.lock().take();
         }
     }
@@ -279,6 +281,7 @@ mod tests {
 
     impl Pages for Echo {
         fn page(&self, path: &str, accept: &str) -> Option<Page> {
+            assert_ne!(path, "/panic");
             (path == "/echo").then(|| Page::text("200 OK", &format!("{path} {accept}")))
         }
     }
@@ -332,6 +335,14 @@ mod tests {
         let answer = ask(&listener, "GET /echo HTTP/1.0\r\n\r\n");
         assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
         drop(silent);
+        listener.stop();
+    }
+
+    #[test]
+    fn a_page_that_panics_does_not_end_the_service() {
+        let listener = start();
+        assert_eq!(ask(&listener, "GET /panic HTTP/1.0\r\n\r\n"), "");
+        assert!(ask(&listener, "GET /echo HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 200 OK"));
         listener.stop();
     }
 
