@@ -53,6 +53,8 @@ pub struct Op<'a> {
     /// What it has waited, in nanoseconds.
     queued: Cell<u64>,
     blocked: Cell<u64>,
+    /// What of these came before the part that is measured.
+    earlier: Cell<(u64, u64)>,
     shared: Cell<bool>,
     /// It is the maintenance's: what gets in its way is not counted.
     own: bool,
@@ -72,6 +74,7 @@ impl<'a> Op<'a> {
             began: Cell::new(0),
             queued: Cell::new(0),
             blocked: Cell::new(0),
+            earlier: Cell::new((0, 0)),
             shared: Cell::new(false),
             own: false,
         }
@@ -111,6 +114,7 @@ impl<'a> Op<'a> {
             began: self.began.clone(),
             queued: self.queued.clone(),
             blocked: self.blocked.clone(),
+            earlier: self.earlier.clone(),
             shared: self.shared.clone(),
             own: self.own,
             ..Op::unbounded()
@@ -132,8 +136,7 @@ impl<'a> Op<'a> {
     /// Measures it from now on: its next part.
     pub fn begins_now(&self) {
         self.began.set(ticks::now());
-        self.queued.set(0);
-        self.blocked.set(0);
+        self.earlier.set((self.queued.get(), self.blocked.get()));
     }
 
     /// Says that its write shares a transaction with others (or does not any more): it is over when that is committed.
@@ -164,15 +167,16 @@ impl<'a> Op<'a> {
         (began != 0).then(|| ticks::nanos(began, ticks::now()))
     }
 
-    /// How long it has waited for a connection, and for locks of other processes, in nanoseconds.
+    /// How long the part that is measured has waited for a connection, and for locks of other processes, in nanoseconds.
     pub fn waits(&self) -> (u64, u64) {
-        (self.queued.get(), self.blocked.get())
+        let (queued, blocked) = self.earlier.get();
+        (self.queued.get() - queued, self.blocked.get() - blocked)
     }
 
     /// Where the time of an operation went that has had its `timeout`.
     fn split(&self, timeout: Duration) -> String {
         let late = self.deadline.map_or(Duration::ZERO, |deadline| Instant::now().saturating_duration_since(deadline));
-        let (queue, busy) = self.waits();
+        let (queue, busy) = (self.queued.get(), self.blocked.get());
         let execution = ((timeout + late).as_nanos() as u64).saturating_sub(queue + busy);
         let ms = |nanos: u64| nanos / 1_000_000;
         format!("queue {} ms, busy {} ms, execution {} ms", ms(queue), ms(busy), ms(execution))

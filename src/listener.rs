@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -152,7 +153,8 @@ impl Service {
             arrivals.retain_mut(|arrival: &mut Arrival| match arrival.look() {
                 Arrived::Part => true,
                 Arrived::Whole(request) => {
-                    let _ = self.serve(&mut arrival.stream, &request);
+                    // A page that panics costs its guest the answer, and nobody else theirs.
+                    let _ = catch_unwind(AssertUnwindSafe(|| self.serve(&mut arrival.stream, &request)));
                     false
                 }
                 Arrived::Nobody => false,
@@ -301,6 +303,7 @@ mod tests {
 
     impl Pages for Echo {
         fn page(&self, path: &str, accept: &str) -> Option<Page> {
+            assert_ne!(path, "/panic");
             (path == "/echo").then(|| Page::text("200 OK", &format!("{path} {accept}")))
         }
     }
@@ -377,6 +380,14 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        listener.stop();
+    }
+
+    #[test]
+    fn a_page_that_panics_does_not_end_the_service() {
+        let listener = start();
+        assert_eq!(ask(&listener, "GET /panic HTTP/1.0\r\n\r\n"), "");
+        assert!(ask(&listener, "GET /echo HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 200 OK"));
         listener.stop();
     }
 

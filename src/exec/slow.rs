@@ -8,7 +8,7 @@ use crate::value::{Params, ValueRef};
 
 /// The target of these events in the log.
 const TARGET: &str = "keepwell::slow";
-/// A longer statement is cut in the log.
+/// A longer statement is cut in the log: a view keeps so many events, however large.
 const LONGEST: usize = 2_000;
 /// The same with the values of its parameters in it.
 const LONGEST_SHOWN: usize = 8_000;

@@ -53,8 +53,8 @@ pub struct Table {
 #[derive(Debug, Default)]
 struct Known {
     by_text: HashMap<Arc<str>, Line>,
-    /// What was dropped for want of room.
-    others: Cells,
+    /// What was dropped for want of room, in numbers and, as long as a connection may be counting there, in cells.
+    others: Line,
     dropped: u64,
 }
 
@@ -144,7 +144,7 @@ impl Table {
         };
         costs.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.sql.cmp(&b.sql)));
         if known.dropped > 0 {
-            costs.push(cost(None, false, &known.others));
+            costs.push(known.others.cost(None));
         }
         costs
     }
@@ -163,12 +163,13 @@ impl Known {
         let mut costs: Vec<(u64, Arc<str>)> = self.by_text.iter().map(|(text, line)| (line.cost(None).nanos, text.clone())).collect();
         costs.sort();
         for (_, text) in costs.into_iter().take(capacity / 10 + 1) {
-            let Some(mut line) = self.by_text.remove(&text) else { continue };
+            let Some(line) = self.by_text.remove(&text) else { continue };
             line.forget();
-            line.open.drain(..).for_each(|cells| cells.add_to(&line.closed));
-            line.closed.add_to(&self.others);
+            line.closed.add_to(&self.others.closed);
+            self.others.open.extend(line.open);
             self.dropped += 1;
         }
+        self.others.settle();
     }
 }
 

@@ -73,6 +73,13 @@ fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
+/// The file that the engine keeps beside a database under this ending; `None`: a memory database.
+pub fn beside(database: &str, suffix: &str) -> Option<PathBuf> {
+    let mut name = Path::new(database).canonicalize().ok()?.into_os_string();
+    name.push(suffix);
+    Some(PathBuf::from(name))
+}
+
 /// Where a file is, or would be, whatever links lead there.
 fn real(path: &Path) -> Option<PathBuf> {
     let there = |folder: PathBuf| Some(folder.join(path.file_name()?));
@@ -108,11 +115,8 @@ pub fn file(config: &Config, database: &str) -> Result<Option<PathBuf>> {
     }
     let failed = |error: std::io::Error| Error::new(Kind::Config, format!("metrics.file: {}: {error}", metrics.file)).with_source(error);
     let path = std::path::absolute(&metrics.file).map_err(failed)?;
-    let same = |suffix: &str| {
-        let other = PathBuf::from(format!("{database}{suffix}"));
-        other == path || real(&other).is_some_and(|other| Some(other) == real(&path))
-    };
-    if ["", "-wal", "-shm", "-journal"].into_iter().any(same) {
+    let found = real(&path);
+    if ["", "-wal", "-shm", "-journal"].into_iter().any(|suffix| found.is_some() && beside(database, suffix) == found) {
         return Err(Error::new(Kind::Config, format!("metrics.file: {} belongs to the database; name another file", metrics.file)));
     }
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {

@@ -47,6 +47,8 @@ pub struct Insight {
     /// The store was opened to read only.
     pub reads_only: bool,
     interval: Duration,
+    /// Where the log is when there is one, whatever folder the process goes to later.
+    log_file: Option<PathBuf>,
     /// What the process had forked before the store was opened.
     forks_before: u64,
     sample: Mutex<Sample>,
@@ -78,6 +80,7 @@ impl Insight {
         let label = settings::label(config)?;
         Ok(Insight {
             file: expose::file(config, pool.database())?,
+            log_file: expose::beside(pool.database(), "-wal"),
             reads_only: settings::reads_only(config),
             warnings,
             errors: Arc::new(Errors::new(&label)),
@@ -132,11 +135,8 @@ impl Insight {
 
     /// The size of the log's file.
     pub fn log_bytes(&self) -> Option<u64> {
-        let name = self.pool.database();
-        if name == ":memory:" || self.pool.driver().marks().is_none() {
-            return None;
-        }
-        std::fs::metadata(PathBuf::from(format!("{name}-wal"))).map(|file| file.len()).ok()
+        self.pool.driver().marks()?;
+        std::fs::metadata(self.log_file.as_ref()?).map(|file| file.len()).ok()
     }
 
     /// The cache of results in numbers; all zero where there is none, but for the queries that asked for it.

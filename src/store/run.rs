@@ -127,7 +127,10 @@ fn again_and_again<T, E: Failure>(
     let mut replay = Replay::default();
     loop {
         let options = QueryOptions { whole: true, timeout: left(op), ..*options };
-        let scope = begin(mode, &options).map_err(|error| replay.tell(error))?;
+        let scope = begin(mode, &options).map_err(|error| {
+            store.inner.insight.retries_exhausted.add((replay.failures > 0).into());
+            replay.tell(error)
+        })?;
         let failed = match attempt(&Arc::new(scope), &mut body) {
             Ok(value) => return Ok(value),
             Err(failed) => failed,

@@ -113,6 +113,22 @@ fn transactions_by_their_end_and_runs_again() {
         assert_eq!((result.unwrap().rows_affected, runs), (1, 2));
     });
     assert_eq!(grown, [1.0, 0.0, 1.0]);
+
+    // One that is due again and finds no end of another's lock has failed although it was to be run again.
+    let brief = brief_of(100);
+    let mut lock = None;
+    let grown = bench.growth(&names, || {
+        let result = bench.store.run(TxMode::Write(Mode::Deferred), &brief, |tx| {
+            tx.query("SELECT count(*) FROM t", Params::NONE, &options)?.collect()?;
+            other.execute("INSERT INTO t(n) VALUES (5)", Params::NONE, &options)?;
+            let overtaken = tx.execute("INSERT INTO t(n) VALUES (6)", Params::NONE, &options);
+            lock = Some(other.begin(immediate, &options)?);
+            overtaken
+        });
+        assert_eq!(result.unwrap_err().kind(), Kind::Timeout);
+    });
+    assert_eq!(grown, [1.0, 1.0, 1.0]);
+    drop(lock);
     other.close(None).unwrap();
 }
 
@@ -249,6 +265,21 @@ fn a_flood_of_statements_is_bounded_and_nothing_of_it_is_lost() {
     assert!(report.len() <= 51, "{}", report.len());
     assert_eq!(report.iter().map(|cost| cost.calls).sum::<u64>(), 2_000);
     assert_eq!(report.last().unwrap().sql, None);
+
+    // Whoever counts while others push its statement out.
+    bench.store.reset_statement_report();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let bench = &bench;
+            scope.spawn(move || {
+                (0..1_000).for_each(|n| {
+                    bench.rows(&format!("SELECT {}, {thread}", n % 70));
+                })
+            });
+        }
+    });
+    assert_eq!(bench.store.statement_report(Order::Total).iter().map(|cost| cost.calls).sum::<u64>(), 4_000);
+
     let bench = Bench::with(&[("metrics.statements", "0")]);
     bench.rows("SELECT 1");
     assert_eq!(bench.store.statement_report(Order::Total), []);
@@ -305,6 +336,10 @@ fn stops_by_stage_and_reason() {
     assert_eq!(series.get("keepwell_stopped_total{stage=\"busy\",reason=\"timeout\"}"), 1.0);
     assert_eq!(series.get("keepwell_busy_total{cause=\"lock\"}"), 1.0);
     assert!(series.get("keepwell_busy_wait_seconds_total") > 0.01);
+    // One that is not waited for was met too.
+    let hasty = super::bench::open(&bench.folder, &[("options.busy_timeout", "0")]).unwrap();
+    assert_eq!(hasty.execute("DELETE FROM t", Params::NONE, &QueryOptions::default()).unwrap_err().kind(), Kind::Busy);
+    assert_eq!(super::bench::series(&hasty).get("keepwell_busy_total{cause=\"lock\"}"), 1.0);
     tx.rollback().unwrap();
 
     let token = keepwell::cancel::CancelToken::new().unwrap();

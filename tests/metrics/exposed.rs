@@ -174,6 +174,22 @@ fn the_file_goes_where_it_was_meant_to_go_and_nowhere_else() {
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "as it was");
     store.close(None).unwrap();
 
+    // What belongs to the database is beside the file itself, whatever link leads there.
+    let link = folder.child("link.db");
+    std::os::unix::fs::symlink(folder.child("t.db"), &link).unwrap();
+    let linked = |file: &std::path::Path| {
+        let mut config = Config::new();
+        config.set("datasource", link.to_str().unwrap())?;
+        config.set("metrics.file", file.to_str().unwrap())?;
+        Store::open(&config)
+    };
+    let error = linked(&folder.child("t.db-wal")).map(drop).unwrap_err();
+    assert!(error.message().contains("belongs to the database"), "{error}");
+    let store = linked(&file).unwrap();
+    store.execute("CREATE TABLE t(x)", Params::NONE, &QueryOptions::default()).unwrap();
+    assert!(series(&store).get("keepwell_wal_bytes") > 0.0);
+    store.close(None).unwrap();
+
     // The journal is not there now, and the folder has another name here.
     let other = folder.child("other");
     std::os::unix::fs::symlink(folder.path(), &other).unwrap();

@@ -100,6 +100,11 @@ fn a_slow_call_is_told_with_its_plan_and_without_its_values() {
     let events = view.of(&bench);
     assert_eq!(events.last().unwrap().fields["params"], "SELECT id FROM t WHERE name <> 'secret' AND n >= 1");
 
+    // However large the values are, an event is not.
+    let large = vec![b'x'; 1_000_000];
+    bench.store.query(sql, &[ValueRef::Text(&large), ValueRef::Integer(1)][..], &options).unwrap();
+    assert!(view.of(&bench).last().unwrap().fields["params"].as_str().unwrap().len() <= 16 * 1024);
+
     let bench = Bench::with(&[("metrics.slow_query", "0")]);
     bench.rows("SELECT 1");
     assert_eq!((view.of(&bench).len(), bench.series().get("keepwell_query_slow_total")), (0, 0.0));

@@ -61,6 +61,26 @@ fn a_statement_that_runs_too_long_says_that_it_was_the_statement() {
 }
 
 #[test]
+fn a_script_that_waited_says_so_whatever_statement_had_to_stop() {
+    let bench = Bench::new();
+    let tx = bench.store.begin(TxMode::Write(Mode::Immediate), &QueryOptions::default()).unwrap();
+    std::thread::scope(|scope| {
+        let script = scope.spawn(|| {
+            let brief = QueryOptions { timeout: Timeout::After(Duration::from_millis(400)), ..QueryOptions::default() };
+            let count = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT sum(x) FROM c";
+            bench.store.execute_script(&format!("DELETE FROM t; INSERT INTO t(n) {count};"), &brief).unwrap_err()
+        });
+        while bench.store.stats().writer.waiting == 0 && !script.is_finished() {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        tx.rollback().unwrap();
+        let error = script.join().unwrap();
+        assert!(error.message().contains("(queue ") && !error.message().contains("(queue 0 ms"), "{error}");
+    });
+}
+
+#[test]
 fn what_is_held_for_very_long_is_counted_once() {
     let bench = Bench::with(&[("pool.leak_threshold", "10ms"), ("pool.health_check_interval", "10ms")]);
     let tx = bench.store.begin(TxMode::ReadOnly, &QueryOptions::default()).unwrap();

@@ -19,11 +19,14 @@ pub unsafe extern "C" fn on_busy(context: *mut c_void, tries: c_int) -> c_int {
         (watch, watch.op.get().as_ref())
     };
     let Some(op) = op else { return 0 };
-    if watch.must_stop(op) || watch.abort.load(Ordering::Relaxed) || watch.patience_is_over(op, tries) {
-        return 0;
+    let gives_up = watch.must_stop(op) || watch.abort.load(Ordering::Relaxed) || watch.patience_is_over(op, tries);
+    match (tries, watch.checkpointing.get()) {
+        (0, false) => watch.obstacles.met(Obstacle::Lock),
+        (0, true) if !gives_up => watch.obstacles.met(Obstacle::Checkpoint),
+        _ => {}
     }
-    if tries == 0 {
-        watch.obstacles.met(if watch.checkpointing.get() { Obstacle::Checkpoint } else { Obstacle::Lock });
+    if gives_up {
+        return 0;
     }
     let began = Instant::now();
     std::thread::sleep(op.slice(BUSY_POLL));
