@@ -43,6 +43,14 @@ func newPool(handle uint64, s settings) *pool {
 	return p
 }
 
+// eachLine calls do with each of the lines for a connection: one where the store has one connection only.
+func (p *pool) eachLine(do func(s *slots)) {
+	do(p.writer)
+	if p.readers != p.writer {
+		do(p.readers)
+	}
+}
+
 // needsWriter reports whether sql is known to write.
 func (p *pool) needsWriter(sql string) bool {
 	writes := p.writes.Load()

@@ -154,10 +154,7 @@ func (s *Store) Stats() (Stats, error) {
 	if err != nil {
 		return stats, err
 	}
-	s.pool.writer.addTo(&stats)
-	if s.pool.readers != s.pool.writer {
-		s.pool.readers.addTo(&stats)
-	}
+	s.pool.eachLine(func(line *slots) { line.addTo(&stats) })
 	return stats, nil
 }
 
@@ -245,34 +242,6 @@ func (s *slots) addTo(stats *Stats) {
 	stats.Waits += s.waits.Load()
 	stats.WaitTime += time.Duration(s.waited.Load())
 	stats.Exhausted += s.failed.Load()
-}
-
-// Health is the outcome of a health check.
-type Health struct {
-	CanRead  bool
-	CanWrite bool
-	Message  string // what is wrong, empty when nothing is
-}
-
-// Health tries the store: it reads, and it takes the writer's lock and gives it back. It waits for a connection until the context ends.
-func (s *Store) Health(ctx context.Context) (Health, error) {
-	f := takeFrame(&s.target, 0)
-	defer f.put()
-	if err := f.start(ctx, &s.target); err != nil {
-		return Health{}, err
-	}
-	if err := s.pool.acquire(f, s.pool.writer); err != nil {
-		return Health{}, err
-	}
-	defer f.releaseSlot()
-	if !f.limit() {
-		return Health{}, f.lateError()
-	}
-	health, status := nativeHealth(f)
-	if status != 0 {
-		return health, f.error(status)
-	}
-	return health, nil
 }
 
 // instance is the process-wide store.
