@@ -83,7 +83,9 @@ impl Sentry {
         let Some(seen) = self.driver.second_library() else { return };
         let seen = sentence(&seen);
         self.sightings.one();
-        self.warnings.add(&seen);
+        if self.warnings.add(&seen) {
+            log::warn!(target: "keepwell::store", store = self.driver.name(); "{seen}");
+        }
         let _ = self.seen.set(Box::new(seen));
         if self.policy == SecondSqlite::Refuse {
             self.state.store(SHUT, Ordering::Release);

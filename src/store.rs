@@ -1,6 +1,7 @@
 //! The store: where pool, transactions and results meet. Each method reads as the product's behaviour.
 
 mod cached;
+mod diary;
 mod expose;
 mod health;
 mod insight;
@@ -185,7 +186,9 @@ impl Store {
             insight,
             listener,
         };
-        Ok(Store { inner: Arc::new(inner) })
+        let store = Store { inner: Arc::new(inner) };
+        store.say_opened();
+        Ok(store)
     }
 
     /// Opens the database file at `path` with everything else as it is by default.

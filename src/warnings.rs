@@ -18,14 +18,20 @@ impl Warnings {
         Warnings(first.into_iter().map(|text| OnceBox::with_value(Box::new(text))).chain(free).collect())
     }
 
-    /// Adds a sentence unless it is there already.
-    pub fn add(&self, text: &str) {
+    /// Adds a sentence unless it is there already, and says whether it was new.
+    pub fn add(&self, text: &str) -> bool {
         for place in &self.0 {
             // Who loses the race for a place finds the winner's sentence there, which may be the same one.
-            if place.get_or_init(|| Box::new(text.to_owned())) == text {
-                return;
+            let mut new = false;
+            let there = place.get_or_init(|| {
+                new = true;
+                Box::new(text.to_owned())
+            });
+            if there == text {
+                return new;
             }
         }
+        false
     }
 
     /// The sentence at `index`, counted from 0.
@@ -46,7 +52,8 @@ mod tests {
     #[test]
     fn each_sentence_is_there_once_and_in_order() {
         let warnings = Warnings::new(vec!["a".into(), "b".into()]);
-        ["c", "a", "c", "d"].iter().for_each(|text| warnings.add(text));
+        let new: Vec<bool> = ["c", "a", "c", "d"].iter().map(|text| warnings.add(text)).collect();
+        assert_eq!(new, [true, false, false, true]);
         assert_eq!(warnings.iter().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
         assert_eq!((warnings.get(3), warnings.get(4), warnings.get(99)), (Some("d"), None, None));
     }
@@ -54,7 +61,9 @@ mod tests {
     #[test]
     fn the_list_is_bounded_and_keeps_what_came_first() {
         let warnings = Warnings::new(vec!["first".into()]);
-        (0..100).for_each(|n| warnings.add(&n.to_string()));
+        (0..100).for_each(|n| {
+            warnings.add(&n.to_string());
+        });
         assert_eq!(warnings.iter().count(), 1 + ROOM);
         assert_eq!((warnings.get(0), warnings.get(ROOM)), (Some("first"), Some("15")));
     }
@@ -64,7 +73,11 @@ mod tests {
         let warnings = Warnings::new(Vec::new());
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..ROOM).for_each(|n| warnings.add(&n.to_string())));
+                scope.spawn(|| {
+                    (0..ROOM).for_each(|n| {
+                        warnings.add(&n.to_string());
+                    })
+                });
             }
         });
         let mut all: Vec<_> = warnings.iter().collect();

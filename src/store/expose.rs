@@ -67,8 +67,9 @@ impl Chores for Insight {
     fn run(&self) {
         self.take_sample();
         if let Err(error) = self.write_file() {
-            log::warn!(target: "keepwell::metrics", store = self.label.as_str(); "{}", error.message());
-            self.warnings.add(error.message());
+            if self.warnings.add(error.message()) {
+                log::warn!(target: "keepwell::metrics", store = self.label.as_str(); "{}", error.message());
+            }
         }
     }
 }

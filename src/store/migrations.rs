@@ -242,6 +242,7 @@ impl Migrations {
         if let Operation::Run(_) = operation {
             let applied = result.migrations.iter().filter(|line| line.direction == Direction::Up && line.state == State::Applied).count();
             self.store.inner.insight.migrations_applied.add(applied as u64);
+            self.store.say_migrated(&result);
         }
         Ok(result)
     }

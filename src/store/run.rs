@@ -133,14 +133,17 @@ fn again_and_again<T, E: Failure>(
             Err(failed) => failed,
         };
         match failed.again() {
-            Some(error) if replay.is_due(op, error) => replay.pause(op).inspect_err(|_| store.inner.insight.retries_exhausted.one())?,
+            Some(error) if replay.is_due(op, error) => {
+                replay.pause(op).inspect_err(|_| store.inner.insight.retries_exhausted.one())?;
+                store.inner.insight.retries.one();
+                store.say_again(error);
+            }
             Some(_) => {
                 store.inner.insight.retries_exhausted.one();
                 return Err(failed.with);
             }
             None => return Err(failed.with),
         }
-        store.inner.insight.retries.one();
         if mode == TxMode::Write(Mode::Deferred) {
             mode = TxMode::Write(Mode::Immediate);
         }

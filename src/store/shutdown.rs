@@ -36,9 +36,14 @@ impl Store {
         let stubborn = late.is_some() && !self.abort();
         self.inner.pool.bid_farewell();
         self.inner.driver.close();
-        let Some(late) = late else { return Ok(()) };
+        let Some(late) = late else {
+            self.say_closed(None);
+            return Ok(());
+        };
         let still = if stubborn { format!("; still under way: {}", self.inner.pool.report()) } else { String::new() };
-        Err(Error::new(Kind::Timeout, format!("close: not everything ended within {patience:?} and was ended now: {late}{still}")))
+        let error = Error::new(Kind::Timeout, format!("close: not everything ended within {patience:?} and was ended now: {late}{still}"));
+        self.say_closed(Some(&error));
+        Err(error)
     }
 
     /// Who still holds something when the grace is over.
