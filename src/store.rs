@@ -237,11 +237,12 @@ impl Store {
             None => self.run_query(sql, params, options, &op, None, receive),
             Some(wanted) => self.query_cached(sql, params, options, &op, wanted, receive),
         });
-        if options.only_cached || options.no_writer {
+        match &result {
             // Such a call asks whether a way is open; it does not fail when that is not so.
-            return result;
+            Err(_) if options.only_cached => result,
+            Err(error) if error.kind() == Kind::NeedsWriter => result,
+            _ => self.counted(result),
         }
-        self.counted(result)
     }
 
     /// Counts the error that a call ends with.

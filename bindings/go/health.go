@@ -83,7 +83,7 @@ func (s *Store) Health(ctx context.Context) (Health, error) {
 	text, err := f.health()
 	runtime.KeepAlive(s.pool)
 	if err != nil {
-		return Health{}, err
+		return Health{}, s.pool.orClosed(err, "health")
 	}
 	if ended := f.ended(); ended != nil && ended.Err() == context.Canceled {
 		return Health{}, contextError(ended, "health")

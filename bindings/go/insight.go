@@ -53,7 +53,7 @@ func (s *Store) StatementReport(order ReportOrder, limit int) ([]StatementCost, 
 	}
 	handle, err := nativeStatementReport(s.handle, uint32(order), uint32(limit))
 	if err != nil {
-		return nil, err
+		return nil, s.pool.orClosed(err, "statement report")
 	}
 	costs, err := readTable(&s.target, handle, (*StatementCost).columns)
 	for i := range costs {
@@ -74,7 +74,7 @@ func (s *Store) ResetStatementReport() error {
 	}
 	err := nativeStatementReportReset(s.handle)
 	runtime.KeepAlive(s.pool)
-	return err
+	return s.pool.orClosed(err, "statement report")
 }
 
 // PlanNode is one step of a plan.

@@ -128,13 +128,13 @@ func (f *forwarder) tell(level slog.Level, at time.Time, message string, attribu
 // libraryLevel is the library's level for events of level and above.
 func libraryLevel(level slog.Level) uint32 {
 	switch {
-	case level >= slog.LevelError:
+	case level > slog.LevelWarn:
 		return logError
-	case level >= slog.LevelWarn:
+	case level > slog.LevelInfo:
 		return logWarn
-	case level >= slog.LevelInfo:
+	case level > slog.LevelDebug:
 		return logInfo
-	case level >= slog.LevelDebug:
+	case level > LevelTrace:
 		return logDebug
 	}
 	return logTrace

@@ -2,6 +2,7 @@ package keepwell
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"strings"
 	"sync"
@@ -70,6 +71,14 @@ func (s *Store) Config(key string) (string, error) {
 	value, err := nativeSetting(s.handle, key)
 	runtime.KeepAlive(s.pool)
 	return value, err
+}
+
+// orClosed makes an error say that the store is closed, when it was closed after the call had looked whether it was.
+func (p *pool) orClosed(err error, operation string) error {
+	if p.closed.Load() && errors.Is(err, ErrInvalidHandle) {
+		return newError(ErrClosed, "%s: the store is closed", operation)
+	}
+	return err
 }
 
 // Close closes the store: it admits no new calls, lets those under way finish for the configured drain time, ends what is left,
@@ -239,8 +248,8 @@ func (s *Store) Warnings() ([]string, error) {
 func (s *slots) addTo(stats *Stats) {
 	_, waiting := s.load()
 	stats.Waiting += waiting
-	stats.Waits += s.waits.Load()
-	stats.WaitTime += time.Duration(s.waited.Load())
+	stats.Waits += s.times.count()
+	stats.WaitTime += s.times.sum()
 	stats.Exhausted += s.failed.Load()
 }
 
