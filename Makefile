@@ -7,7 +7,7 @@ QUICK ?=
 CARGO ?= cargo
 PYTHON = target/venv/bin/python
 
-.PHONY: all build setup header demo test test-rust test-models test-c test-python test-go test-install bench fuzz install lint format clean
+.PHONY: all build setup header demo test test-rust test-models test-c test-python test-go test-install test-observability bench fuzz install lint format clean
 
 all: build
 
@@ -40,6 +40,8 @@ test-go: build
 	sh scripts/test.sh go
 test-install: build
 	sh scripts/test.sh install
+test-observability: build
+	sh scripts/test.sh observability
 
 bench: setup build
 	QUICK=$(QUICK) sh benches/run.sh

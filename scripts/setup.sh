@@ -46,6 +46,26 @@ if [ -n "$packages" ]; then
     fi
 fi
 
+# Prometheus and promtool, for the part `observability`: the programs of Debian's package, unpacked under target and not installed, so that
+# no service is started, now or at the next boot. It can be done without root, and it can fail: the part is skipped then.
+unpack_prometheus() {
+    [ "$(id -u)" != 0 ] || apt-get update -q >/dev/null || return
+    rm -rf target/prometheus
+    mkdir -p target/prometheus/package
+    (cd target/prometheus/package && apt-get download -q prometheus) >/dev/null 2>&1 &&
+        dpkg-deb -x target/prometheus/package/prometheus_*.deb target/prometheus &&
+        target/prometheus/usr/bin/promtool --version >/dev/null 2>&1 &&
+        rm -rf target/prometheus/package
+}
+if { ! have prometheus || ! have promtool; } && [ ! -x target/prometheus/usr/bin/promtool ]; then
+    if have apt-get && have dpkg-deb; then
+        echo "setup: Prometheus for the tests (target/prometheus)"
+        unpack_prometheus || rm -rf target/prometheus
+    fi
+    [ -x target/prometheus/usr/bin/promtool ] ||
+        echo "setup: no prometheus and promtool (https://prometheus.io/download, into PATH); the part 'observability' will be skipped"
+fi
+
 wanted=bindings/python/requirements-test.txt
 if [ ! -x target/venv/bin/python ] || ! cmp -s "$wanted" target/venv/requirements.txt; then
     echo "setup: Python packages for the tests (target/venv)"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The whole suite, or the parts named: rust models c processes python go install. Every part runs even when an earlier one failed; the exit code
+# The whole suite, or the parts named: rust models c processes observability python go install. Every part runs even when an earlier one failed; the exit code
 # says whether all passed. Expects a release build and what scripts/setup.sh provides.
 set -u
 cd "$(dirname "$0")/.."
@@ -29,6 +29,9 @@ c() {
 # Writers of five languages on one file, and writers that are killed.
 processes() { sh tests/processes/run.sh; }
 
+# Metrics, dashboard and alerts against a real Prometheus; skipped where there is none.
+observability() { sh tests/observability/run.sh; }
+
 python() {
     (cd bindings/python && ../../target/venv/bin/python -X dev -m pytest -q) &&
         (cd bindings/python && ../../target/venv/bin/python -X dev -X keepwell_road=portable -m pytest -q)
@@ -42,7 +45,7 @@ go() {
 
 install() { sh tests/install/run.sh; }
 
-for name in ${*:-rust models c processes python go install}; do
+for name in ${*:-rust models c processes observability python go install}; do
     part "$name" "$name"
 done
 

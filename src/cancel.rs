@@ -56,27 +56,6 @@ pub struct Op<'a> {
     shared: Cell<bool>,
 }
 
-/// Where the time of an operation went, in nanoseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Elapsed {
-    pub all: u64,
-    /// Waiting for a connection, and for locks of other processes.
-    pub queue: u64,
-    pub busy: u64,
-}
-
-impl Elapsed {
-    /// What was left for the work itself.
-    pub fn execution(self) -> u64 {
-        self.all.saturating_sub(self.queue + self.busy)
-    }
-
-    fn say(self) -> String {
-        let ms = |nanos: u64| nanos / 1_000_000;
-        format!("queue {} ms, busy {} ms, execution {} ms", ms(self.queue), ms(self.busy), ms(self.execution()))
-    }
-}
-
 impl<'a> Op<'a> {
     /// An operation that ends when it is done.
     pub const fn unbounded() -> Self {
@@ -164,22 +143,25 @@ impl<'a> Op<'a> {
         self.blocked.set(self.blocked.get() + time.as_nanos() as u64);
     }
 
-    /// Where its time went so far; `None` where nobody measures.
+    /// How long it has taken so far, in nanoseconds; `None` where nobody measures.
     #[inline]
-    pub fn elapsed(&self) -> Option<Elapsed> {
+    pub fn elapsed_nanos(&self) -> Option<u64> {
         let began = self.began.get();
-        if began == 0 {
-            return None;
-        }
-        let all = ticks::nanos(began, ticks::now());
-        Some(Elapsed { all, queue: self.queued.get(), busy: self.blocked.get() })
+        (began != 0).then(|| ticks::nanos(began, ticks::now()))
+    }
+
+    /// How long it has waited for a connection, and for locks of other processes, in nanoseconds.
+    pub fn waits(&self) -> (u64, u64) {
+        (self.queued.get(), self.blocked.get())
     }
 
     /// Where the time of an operation went that has had its `timeout`.
-    fn timed_out_after(&self, timeout: Duration) -> Elapsed {
+    fn split(&self, timeout: Duration) -> String {
         let late = self.deadline.map_or(Duration::ZERO, |deadline| Instant::now().saturating_duration_since(deadline));
-        let (queue, busy) = (self.queued.get(), self.blocked.get());
-        Elapsed { all: ((timeout + late).as_nanos() as u64).max(queue + busy), queue, busy }
+        let (queue, busy) = self.waits();
+        let execution = ((timeout + late).as_nanos() as u64).saturating_sub(queue + busy);
+        let ms = |nanos: u64| nanos / 1_000_000;
+        format!("queue {} ms, busy {} ms, execution {} ms", ms(queue), ms(busy), ms(execution))
     }
 
     /// What bounds the operation, for what goes on after it. Of two tokens it is the outer one.
@@ -261,9 +243,7 @@ impl<'a> Op<'a> {
     pub fn stop_error(&self, stop: Stop, what: &str) -> Error {
         match (stop, self.timeout) {
             (Stop::Cancelled, _) => Error::new(Kind::Cancelled, format!("{what}: cancelled by the caller")),
-            (Stop::TimedOut, Some(t)) => {
-                Error::new(Kind::Timeout, format!("{what}: the timeout of {t:?} passed ({})", self.timed_out_after(t).say()))
-            }
+            (Stop::TimedOut, Some(t)) => Error::new(Kind::Timeout, format!("{what}: the timeout of {t:?} passed ({})", self.split(t))),
             (Stop::TimedOut, None) => Error::new(Kind::Timeout, format!("{what}: the deadline passed")),
         }
     }

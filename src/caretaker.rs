@@ -35,7 +35,11 @@ pub struct Rhythm {
 
 /// What else has to be done now and then.
 pub trait Chores: Send + Sync {
+    /// Called as often as [`Rhythm::chores`] says.
     fn run(&self);
+
+    /// Called with every look.
+    fn look(&self);
 }
 
 impl Caretaker {
@@ -92,7 +96,7 @@ impl Rounds {
             }
             if now >= next_look {
                 pool.clean_up();
-                tell_of_leaks(&pool);
+                self.chores.upgrade().into_iter().for_each(|chores| chores.look());
                 next_look = Instant::now() + look;
             }
             if let (Some(every), Some(due)) = (chores, next_chores) {
@@ -104,11 +108,5 @@ impl Rounds {
             wake = if sentry.was_used() { next_look.min(next_watch) } else { next_look };
             wake = next_chores.map_or(wake, |chores| wake.min(chores));
         }
-    }
-}
-
-fn tell_of_leaks(pool: &Pool) {
-    for leak in pool.find_leaks() {
-        log::warn!(target: "keepwell::pool", store = pool.database(); "probably forgotten (pool.leak_threshold): {leak}");
     }
 }

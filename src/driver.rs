@@ -78,6 +78,36 @@ pub struct Cursor {
     pub(crate) generation: u32,
 }
 
+/// One part of a run, as it ended: all of it, or some of its rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    pub end: End,
+    /// Rows that it returned, and that it changed, unless it failed.
+    pub returned: u64,
+    pub changed: u64,
+}
+
+/// How a part of a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// There is more to fetch, later.
+    More,
+    Done,
+    Failed,
+}
+
+impl End {
+    /// How a fetch ended.
+    #[inline]
+    pub fn of(fetched: &Result<Fetch>) -> End {
+        match fetched {
+            Ok(Fetch::More) => End::More,
+            Ok(Fetch::Done) => End::Done,
+            Err(_) => End::Failed,
+        }
+    }
+}
+
 /// What a run of a statement has counted: rows that it went through without an index, sorts, rows put into indexes that the engine made for
 /// it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -190,9 +220,12 @@ pub trait Connection: Send {
     /// that changes in between moves everything.
     fn find_ground(&mut self, cursor: Cursor) -> Result<()>;
 
-    /// Adds what was spent on the run under way. Gives what that is with all before it where that is slow, `None` otherwise, and where nobody
-    /// measures.
-    fn spend(&mut self, cursor: Cursor, spent: Spent) -> Option<Spent>;
+    /// Adds what an operation has spent on the run under way, where somebody measures. Says whether the run is over and was slow: what it spent,
+    /// and did, can be asked until its use ends.
+    fn spend(&mut self, cursor: Cursor, op: &Op<'_>, part: Part) -> bool;
+
+    /// What a slow run has spent.
+    fn spent(&self, cursor: Cursor) -> Option<Spent>;
 
     /// Where this connection's numbers are counted, and with what; `None` where nobody measures.
     fn gauge(&self) -> Option<(&Arc<Meter>, &Arc<Sheet>)>;

@@ -52,10 +52,10 @@ impl Errors {
         );
     }
 
-    /// The kinds that have happened, by name.
+    /// The kinds that have happened, by name, and those of [`WATCHED`].
     pub fn by_name(&self) -> Vec<(&'static str, u64)> {
-        let all = Kind::ALL.iter().zip(&self.by_kind).map(|((_, name), count)| (*name, count.get()));
-        all.filter(|(_, count)| *count > 0).collect()
+        let all = Kind::ALL.iter().zip(&self.by_kind).map(|((kind, name), count)| (kind, *name, count.get()));
+        all.filter(|(kind, _, count)| *count > 0 || WATCHED.contains(kind)).map(|(_, name, count)| (name, count)).collect()
     }
 
     /// The last one.
@@ -63,6 +63,9 @@ impl Errors {
         self.last.lock().clone()
     }
 }
+
+/// What alerts look at: there from the start, so that its first time is a rise.
+const WATCHED: [Kind; 8] = [Kind::Panic, Kind::Busy, Kind::Timeout, Kind::Exhausted, Kind::Io, Kind::Full, Kind::Corrupt, Kind::NoMemory];
 
 /// What an operator has to look at is an error; what a program can expect is not.
 fn level(kind: Kind) -> log::Level {

@@ -5,9 +5,8 @@ mod slow;
 use std::sync::Arc;
 
 use crate::cancel::Op;
-use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan};
+use crate::driver::{refuse_nul, Changes, Commit, Connection, Cursor, End, Fetch, Limit, Mode, Part, Permit, Plan};
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::metrics::meter::Spent;
 use crate::rows::Batch;
 use crate::value::{Params, ValueRef};
 
@@ -22,25 +21,16 @@ pub fn first_batch(
     op: &Op<'_>,
     batch: &mut Batch,
 ) -> Result<Fetch> {
-    let read_only = connection.plan(cursor)?.footprint.read_only;
+    let footprint = &connection.plan(cursor)?.footprint;
+    let (read_only, counts_rows) = (footprint.read_only, footprint.counts_rows);
     let limit = if read_only { limit } else { Limit::NONE };
     let result = connection.bind(cursor, params, !read_only).and_then(|()| connection.fetch(cursor, op, batch, limit));
-    let changed = if read_only || result.is_err() { 0 } else { connection.changed_rows() };
-    let end = result.as_ref().map_or(End::Failed, |fetch| if *fetch == Fetch::Done { End::Done } else { End::More });
-    spend(connection, cursor, op, end, batch.rows(), changed, Some(params));
+    let changed = if counts_rows && result.is_ok() { connection.changed_rows() } else { 0 };
+    spend(connection, cursor, op, End::of(&result), batch.rows(), changed, Some(params));
     if result.is_err() {
         connection.finish(cursor);
     }
     result
-}
-
-/// How a part of a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// There is more to fetch, later.
-    More,
-    Done,
-    Failed,
 }
 
 /// Counts what a call has spent on a statement, while its run is under way, and logs it where it is over and slow.
@@ -54,18 +44,10 @@ pub fn spend(
     changed: i64,
     params: Option<Params<'_>>,
 ) {
-    let Some(elapsed) = op.elapsed() else { return };
-    let spent = Spent {
-        nanos: elapsed.all,
-        queue_nanos: elapsed.queue,
-        busy_nanos: elapsed.busy,
-        returned: rows as u64,
-        changed: changed.max(0) as u64,
-        failed: end == End::Failed,
-        grouped: op.is_shared(),
-    };
-    if let (Some(all), End::Done | End::Failed) = (connection.spend(cursor, spent), end) {
-        slow::log(connection, cursor, &all, params);
+    // What came before an error is not handed out.
+    let (returned, changed) = if end == End::Failed { (0, 0) } else { (rows as u64, changed.max(0) as u64) };
+    if connection.spend(cursor, op, Part { end, returned, changed }) {
+        slow::log(connection, cursor, params);
     }
 }
 
@@ -75,7 +57,7 @@ pub fn execute(connection: &mut dyn Connection, cursor: Cursor, params: Params<'
     let result = connection.bind(cursor, params, true).and_then(|()| run_out(connection, cursor, op, batch));
     let changes = connection.changes();
     let end = if result.is_ok() { End::Done } else { End::Failed };
-    spend(connection, cursor, op, end, 0, if result.is_ok() { changes.rows_affected } else { 0 }, Some(params));
+    spend(connection, cursor, op, end, 0, changes.rows_affected, Some(params));
     connection.finish(cursor);
     result.map(|()| changes)
 }

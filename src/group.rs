@@ -92,14 +92,15 @@ impl Place<'_> {
         }
     }
 
-    /// Tells the caller, who wakes up, of a write that has been in a shared transaction, and counts how long the call has taken.
+    /// Tells the caller, who wakes up, of a write that has been in a shared transaction, and counts how long the call has taken, if it has run.
     fn answer(self, lease: &mut Lease<&Pool>, result: Result<Done>) {
         let elapsed = match &self {
-            Place::Own(_, op) => op.elapsed(),
-            Place::Other(follower) => follower.op().elapsed(),
+            Place::Own(_, op) => op.elapsed_nanos(),
+            Place::Other(follower) => follower.op().elapsed_nanos(),
         };
-        if let (Some(elapsed), Some((_, sheet))) = (elapsed, lease.connection().gauge()) {
-            sheet.writes.record_alone(elapsed.all);
+        let has_run = !result.as_ref().is_err_and(|error| was_stopped(error) || error.kind() == Kind::Sql);
+        if let (Some(elapsed), Some((_, sheet)), true) = (elapsed, lease.connection().gauge(), has_run) {
+            sheet.writes.record_alone(elapsed);
         }
         self.member().answer(result);
     }

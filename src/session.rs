@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::sync::{Mutex, MutexGuard};
 
 use crate::cancel::Op;
-use crate::driver::{Changes, Connection, Cursor, Fetch, Limit, Mode, Permit, Plan};
+use crate::driver::{Changes, Connection, Cursor, End, Fetch, Limit, Mode, Permit, Plan};
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::exec::{self, End, Matrix, Setting};
+use crate::exec::{self, Matrix, Setting};
 use crate::pool::{Lease, Pool};
 use crate::process;
 use crate::rows::{Batch, Columns, First};
@@ -222,8 +222,7 @@ impl Session {
             op.begins_now();
         }
         let fetched = connection.fetch(cursor, op, batch, limit);
-        let end = fetched.as_ref().map_or(End::Failed, |fetch| if *fetch == Fetch::Done { End::Done } else { End::More });
-        exec::spend(connection, cursor, op, end, batch.rows(), 0, None);
+        exec::spend(connection, cursor, op, End::of(&fetched), batch.rows(), 0, None);
         if !matches!(fetched, Ok(Fetch::More)) {
             connection.finish(cursor);
             if owned {

@@ -237,11 +237,10 @@ impl Store {
             None => self.run_query(sql, params, options, &op, None, receive),
             Some(wanted) => self.query_cached(sql, params, options, &op, wanted, receive),
         });
-        match &result {
-            // Such a call asks whether a way is open; it does not fail when that is not so.
-            Err(_) if options.only_cached => result,
-            Err(error) if error.kind() == Kind::NeedsWriter => result,
-            _ => self.counted(result),
+        match result {
+            // The call has asked whether a way is open; that it is not is no failure.
+            Err(error) if error.kind() == Kind::NeedsWriter || (options.only_cached && error.kind() == Kind::Exhausted) => Err(error),
+            result => self.counted(result),
         }
     }
 

@@ -6,19 +6,20 @@
 
 #![allow(unsafe_code)]
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
 
 /// Where the counter and the clock stood when this was first asked.
 struct Start {
-    counts: bool,
     ticks: u64,
     clock: Instant,
 }
 
 static START: OnceBox<Start> = OnceBox::new();
+/// The processor's counter is the clock.
+static COUNTS: AtomicBool = AtomicBool::new(false);
 /// Nanoseconds for each tick, in units of 2⁻³²; 0 before the first look.
 static RATE: AtomicU64 = AtomicU64::new(0);
 /// The first rate is found over this time; later ones over at least [`LONG`].
@@ -44,13 +45,16 @@ fn trusted() -> bool {
 }
 
 fn start() -> &'static Start {
-    START.get_or_init(|| Box::new(Start { counts: trusted(), ticks: counter(), clock: Instant::now() }))
+    START.get_or_init(|| {
+        COUNTS.store(trusted(), Ordering::Relaxed);
+        Box::new(Start { ticks: counter(), clock: Instant::now() })
+    })
 }
 
 /// Makes the clock ready, or its rate better. Takes 100 µs the first time in a process, nothing worth mentioning later.
 pub fn tune() {
     let start = start();
-    if !start.counts {
+    if !COUNTS.load(Ordering::Relaxed) {
         return RATE.store(1 << 32, Ordering::Relaxed);
     }
     let known = RATE.load(Ordering::Relaxed) != 0;
@@ -68,11 +72,16 @@ pub fn tune() {
 /// Ticks since some moment. Never 0.
 #[inline]
 pub fn now() -> u64 {
-    match START.get() {
-        Some(start) if start.counts => counter() | 1,
-        Some(start) => start.clock.elapsed().as_nanos() as u64 | 1,
-        None => 1,
+    if COUNTS.load(Ordering::Relaxed) {
+        counter() | 1
+    } else {
+        by_clock()
     }
+}
+
+#[cold]
+fn by_clock() -> u64 {
+    START.get().map_or(1, |start| start.clock.elapsed().as_nanos() as u64 | 1)
 }
 
 /// The nanoseconds from one moment to another; 0 where the second one seems to be earlier.

@@ -10,5 +10,7 @@ mod exposed;
 mod health;
 #[path = "metrics/logs.rs"]
 mod logs;
+#[path = "metrics/plans.rs"]
+mod plans;
 #[path = "metrics/waits.rs"]
 mod waits;

@@ -204,6 +204,7 @@ static void reads(void) {
     if (wanted("c.overhead")) overheads(&t);
     if (wanted("c.overhead.threads")) two_threads(&t, second);
     if (wanted("c.cached")) measure_cache(floor_path, t.floor);
+    if (wanted("c.metrics")) measure_metrics(floor_path);
     raw_close(second);
     raw_close(t.floor);
     ours_close(t.plain);

@@ -187,6 +187,9 @@ kw_cache_stats ours_cache_stats(kw_store store);
 /* Measures the cache: hits, misses, mixtures, two threads, and what its bookkeeping costs a writer. */
 void measure_cache(const char *floor_path, raw *floor);
 
+/* What measuring costs a point read. */
+void measure_metrics(const char *floor_path);
+
 /* Measures migrations: a thousand of them, and their status. */
 void measure_migrations(void);
 

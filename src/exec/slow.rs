@@ -3,7 +3,6 @@
 use log::Level;
 
 use crate::driver::{tree, Connection, Cursor};
-use crate::metrics::meter::Spent;
 use crate::value::{Params, ValueRef};
 
 /// The target of these events in the log.
@@ -13,8 +12,8 @@ const LONGEST: usize = 2_000;
 
 /// Counts a slow run and tells the log of it, before its use ends. `params` are not known where more of a result was fetched later.
 #[cold]
-pub fn log(connection: &mut dyn Connection, cursor: Cursor, spent: &Spent, params: Option<Params<'_>>) {
-    let Some((meter, sheet)) = connection.gauge() else { return };
+pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Params<'_>>) {
+    let (Some((meter, sheet)), Some(spent)) = (connection.gauge(), connection.spent(cursor)) else { return };
     sheet.slow.add_alone(1);
     if !log::log_enabled!(target: TARGET, Level::Warn) {
         return;

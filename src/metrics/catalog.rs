@@ -189,7 +189,7 @@ pub const CATALOG: &[Metric] = &[
     times("keepwell_writer_hold_seconds", "How long the writer was held at a time.", |f, s| s.times(&[], &f.writer.holds)),
     Metric { name: "keepwell_writer_group_size", kind: Kind::Histogram, unit: "",
         help: "Writes in each transaction that several callers shared.", read: |f, s| s.buckets(&[], &f.writer.groups, 1.0) },
-    counter("keepwell_writer_syncs_saved", "Commits that were not needed because writes shared one.", |f, s| s.number(f.writer.groups.sum - f.writer.groups.count())),
+    counter("keepwell_writer_syncs_saved", "Commits that were not needed because writes shared one.", |f, s| s.number(f.writer.groups.sum.saturating_sub(f.writer.groups.count()))),
     counter("keepwell_writer_replayed_writes", "Writes that were run again because another one ended the transaction that they shared.", |f, s| s.number(f.writer.replayed)),
 
     counter("keepwell_busy", "Obstacles that were met: locks of other processes, commits of others after a snapshot, recoveries of the log, reads that a checkpoint waited for.",

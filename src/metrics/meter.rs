@@ -20,7 +20,7 @@ pub struct Meter {
     pub store: Arc<str>,
 }
 
-/// What one call has spent on a statement, or one part of a call that fetches more rows of it.
+/// What a run of a statement has spent, in one call or, where its rows are fetched in several, in all of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
     /// From the call to now, the two waits included.
@@ -31,8 +31,6 @@ pub struct Spent {
     pub returned: u64,
     pub changed: u64,
     pub failed: bool,
-    /// A write of a group: how long its caller waits is known once the group is committed.
-    pub grouped: bool,
 }
 
 impl Meter {
@@ -40,19 +38,5 @@ impl Meter {
     pub fn new(store: &str, statements: usize, slow: Option<Duration>, show_params: bool) -> Self {
         let slow_nanos = slow.map_or(u64::MAX, nanos);
         Meter { sheets: Sheets::default(), statements: Table::new(statements), slow_nanos, show_params, store: store.into() }
-    }
-}
-
-impl Spent {
-    /// Adds what a later part of the same run has spent.
-    #[inline]
-    pub fn add(&mut self, more: Spent) {
-        self.nanos += more.nanos;
-        self.queue_nanos += more.queue_nanos;
-        self.busy_nanos += more.busy_nanos;
-        self.returned += more.returned;
-        self.changed += more.changed;
-        self.failed |= more.failed;
-        self.grouped |= more.grouped;
     }
 }

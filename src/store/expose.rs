@@ -65,11 +65,18 @@ fn draft_of(path: &Path) -> PathBuf {
 
 impl Chores for Insight {
     fn run(&self) {
+        self.look();
         self.take_sample();
         if let Err(error) = self.write_file() {
             if self.warnings.add(error.message()) {
                 log::warn!(target: "keepwell::metrics", store = self.label.as_str(); "{}", error.message());
             }
+        }
+    }
+
+    fn look(&self) {
+        for leak in self.pool.find_leaks() {
+            log::warn!(target: "keepwell::pool", store = self.label.as_str(); "probably forgotten (pool.leak_threshold): {leak}");
         }
     }
 }

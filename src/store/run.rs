@@ -134,7 +134,7 @@ fn again_and_again<T, E: Failure>(
         };
         match failed.again() {
             Some(error) if replay.is_due(op, error) => {
-                replay.pause(op).inspect_err(|_| store.inner.insight.retries_exhausted.one())?;
+                store.counted(replay.pause(op)).inspect_err(|_| store.inner.insight.retries_exhausted.one())?;
                 store.inner.insight.retries.one();
                 store.say_again(error);
             }

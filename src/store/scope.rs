@@ -143,9 +143,12 @@ impl Scope {
         self.undo()
     }
 
-    /// Rolls back without consuming the handle.
+    /// Rolls back without consuming the handle. That the transaction has ended already is no error to count: nothing was to be done.
     pub fn undo(&self) -> Result<()> {
-        self.store.counted(self.end())
+        match self.end() {
+            Err(error) if error.kind() == Kind::TxEnded => Err(error),
+            result => self.store.counted(result),
+        }
     }
 
     pub(super) fn end(&self) -> Result<()> {

@@ -91,7 +91,11 @@ impl Store {
     /// # Errors
     /// [`crate::Kind::Sql`], and those of waiting for a reader.
     pub fn explain(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Vec<Node>> {
-        self.counted(self.with_checked(sql, options, |connection| connection.explain(sql)))
+        self.counted(self.with_checked(sql, options, |connection| {
+            // An explained statement reads no page, so the engine would not notice that another connection has changed the schema.
+            connection.ask("SELECT count(*) FROM sqlite_schema")?;
+            connection.explain(sql)
+        }))
     }
 
     /// The indexes that would help one statement, most useful first, at most three. They are tried on a copy of the schema in memory, where

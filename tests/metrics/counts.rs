@@ -56,6 +56,10 @@ fn queries_and_rows() {
     });
     assert_eq!(grown, [1.0, 2.0, 900.0]);
 
+    // What changes no rows is not taken for what came before it.
+    let grown = bench.growth(&[WRITES, CHANGED], || assert_eq!(bench.rows("CREATE TABLE other(x)"), 0));
+    assert_eq!(grown, [1.0, 0.0]);
+
     // What is wrong before it runs is no run, but an error; what fails while it runs is both.
     let grown =
         bench.growth(&[READS, WRITES, "keepwell_errors_total{code=\"KW_SQL\"}", "keepwell_errors_total{code=\"KW_CONSTRAINT\"}"], || {

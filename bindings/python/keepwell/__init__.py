@@ -55,6 +55,8 @@ from ._errors import (
     UnsupportedError,
 )
 from ._handles import CancelToken, Statement
+from ._insight import Health, IndexAdvice, LastError, PlanNode, PoolHealth, QueryPlan, StatementCost
+from ._logs import LogForwarding, forward_logs
 from ._migrations import (
     Migration,
     MigrationEvent,
@@ -68,7 +70,7 @@ from ._migrations import (
 from ._parameters import Parameter, Parameters
 from ._portable import Result, Row
 from ._road import Rows, road
-from ._store import Connection, Derived, Health, Store, Target, Transaction
+from ._store import Connection, Derived, Store, Target, Transaction
 from ._stream import Stream
 
 __version__ = _library.VERSION
@@ -128,8 +130,11 @@ __all__ = [
     "ForkedError",
     "FullError",
     "Health",
+    "IndexAdvice",
     "InternalError",
     "InvalidHandleError",
+    "LastError",
+    "LogForwarding",
     "Migration",
     "MigrationError",
     "MigrationEvent",
@@ -148,6 +153,9 @@ __all__ = [
     "ParameterTypeError",
     "Parameters",
     "PermissionError",
+    "PlanNode",
+    "PoolHealth",
+    "QueryPlan",
     "ReadOnlyError",
     "Result",
     "Row",
@@ -157,6 +165,7 @@ __all__ = [
     "SelfDeadlockError",
     "SqlError",
     "Statement",
+    "StatementCost",
     "Store",
     "Stream",
     "Target",
@@ -165,6 +174,7 @@ __all__ = [
     "Transaction",
     "TransactionEndedError",
     "UnsupportedError",
+    "forward_logs",
     "initialize",
     "instance",
     "open",

@@ -46,7 +46,6 @@ _Options = _struct(
 )
 _Result = _struct("kw_result", reserved=_u32, last_insert_id=_i64, rows_affected=_i64)
 _StatementInfo = _struct("kw_statement_info", parameter_count=_u32, column_count=_u32, read_only=_u32)
-_Health = _struct("kw_health", can_read=_u32, can_write=_u32, reserved=_u32, message=ctypes.c_char * 512)
 _COUNTS = "max_open open in_use idle waiting".split()
 _TOTALS = (
     "waits wait_ns opened closed_max_idle closed_idle_time closed_lifetime closed_broken resets discards exhausted self_deadlocks "
@@ -60,6 +59,18 @@ _CacheStats = _struct(
     **dict.fromkeys(["hits", "misses", *(f"bypass_{reason}" for reason in _BYPASSES), *_CACHE_COUNTS], _u64),
 )
 _Stats = _struct("kw_stats", **dict.fromkeys(_COUNTS, _u32), **dict.fromkeys(_TOTALS, _u64))
+_LogEvent = _struct(
+    "kw_log_event",
+    level=_u32,
+    time_us=_i64,
+    dropped=_u64,
+    target=_pointer,
+    target_len=_size,
+    message=_pointer,
+    message_len=_size,
+    fields=_pointer,
+    fields_len=_size,
+)
 _Migration = _struct("kw_migration", reserved=_u32, version=_i64, description=_text, up=_text, up_len=_size, down=_text, down_len=_size)
 _MigrateEvent = _struct(
     "kw_migrate_event",
@@ -98,7 +109,9 @@ _STRUCTS["kw_rebuild_column"] = _RebuildColumn
 _out, _err, _options, _result = map(ctypes.POINTER, (_u64, _Error, _Options, _Result))
 
 _ENDS = "kw_config_free kw_statement_close kw_rows_close kw_conn_release kw_target_free kw_cancel_trigger kw_cancel_reset kw_cancel_free "
-_ENDS += "kw_migrations_free kw_report_free"
+_ENDS += "kw_migrations_free kw_report_free kw_log_close"
+#: Where a text is copied to: the buffer, its size, the text's length.
+_PLACE = [_pointer, _size, ctypes.POINTER(_size)]
 #: Every C function that is called here, with its arguments. All of them return a status.
 _FUNCTIONS: Dict[str, List[Any]] = {
     **dict.fromkeys("kw_config_new kw_instance kw_cancel_new".split(), [_out, _err]),
@@ -111,10 +124,17 @@ _FUNCTIONS: Dict[str, List[Any]] = {
     "kw_store_stats": [_u64, ctypes.POINTER(_Stats), _err],
     "kw_store_cache_stats": [_u64, ctypes.POINTER(_CacheStats), _err],
     "kw_store_cache_clear": [_u64, _err],
-    "kw_store_config": [_u64, _text, _size, _pointer, _size, ctypes.POINTER(_size), _err],
+    "kw_store_config": [_u64, _text, _size, *_PLACE, _err],
     "kw_store_warning_count": [_u64, ctypes.POINTER(_u32), _err],
     "kw_store_warning": [_u64, _u32, ctypes.POINTER(_text), ctypes.POINTER(_size), _err],
-    "kw_store_health": [_u64, _options, ctypes.POINTER(_Health), _err],
+    "kw_store_health_json": [_u64, _options, *_PLACE, _err],
+    "kw_metrics_text": [_u64, _u32, *_PLACE, _err],
+    "kw_metrics_address": [_u64, *_PLACE, _err],
+    "kw_statement_report": [_u64, _u32, _u32, _out, _err],
+    "kw_statement_report_reset": [_u64, _err],
+    **dict.fromkeys("kw_explain kw_advise".split(), [_u64, _text, _size, _options, _out, _err]),
+    "kw_log_open": [_u32, _u32, _out, _err],
+    "kw_log_next": [_u64, _i64, ctypes.POINTER(_LogEvent), _err],
     "kw_prepare": [_u64, _text, _size, _options, _out, _err],
     "kw_statement_describe": [_u64, ctypes.POINTER(_StatementInfo), _err],
     "kw_statement_parameter_name": [_u64, _u32, ctypes.POINTER(_text), ctypes.POINTER(_size), _err],
@@ -129,12 +149,12 @@ _FUNCTIONS: Dict[str, List[Any]] = {
     "kw_migrations_set": [_u64, _text, _size, _text, _size, _err],
     "kw_migrations_count": [_u64, ctypes.POINTER(_size), _err],
     "kw_migrate": [_u64, _i32, ctypes.POINTER(_MigrateOptions), _out, _err],
-    "kw_schema_dump": [_u64, _options, _pointer, _size, ctypes.POINTER(_size), _err],
+    "kw_schema_dump": [_u64, _options, *_PLACE, _err],
     "kw_rebuild_table": [
         *(_u64, _text, _size, _text, _size),
         *(ctypes.POINTER(_RebuildColumn), _size, _options, _out, _err),
     ],
-    "kw_report_json": [_u64, _pointer, _size, ctypes.POINTER(_size), _err],
+    "kw_report_json": [_u64, *_PLACE, _err],
     "kw_python_settings": [_u64, _pointer],
 }
 
@@ -362,11 +382,10 @@ def cache_clear(store: int) -> None:
     _done(_library.kw_store_cache_clear(store, error), error)
 
 
-def health(store: int, timeout_us: int) -> Tuple[bool, bool, str]:
-    """Whether a store can read and write, and why not."""
-    found, error = _Health(struct_size=ctypes.sizeof(_Health)), _new_error()
-    _done(_library.kw_store_health(store, _new_options(timeout_us, 0, 0), found, error), error)
-    return bool(found.can_read), bool(found.can_write), found.message.decode("utf-8", "replace")
+def health(store: int, timeout_us: int) -> str:
+    """Whether a store can read and write, why not, and what an operator asks first, as JSON."""
+    options = _new_options(timeout_us, 0, 0)
+    return _copied(1 << 13, lambda *place: int(_library.kw_store_health_json(store, options, *place)))
 
 
 def warnings(store: int) -> Tuple[str, ...]:
@@ -448,6 +467,68 @@ def derive(target: int, timeout_us: int, flags: int, cancel: int, cache: int, ca
 def new_cancel() -> int:
     """A cancel token."""
     return _handle(_library.kw_cancel_new)
+
+
+# --- what a store tells of itself ---
+
+
+def metrics_text(store: int, form: int) -> str:
+    """All metrics of a store; ``form`` is the number of ``KW_METRICS_…``."""
+    return _copied(1 << 16, lambda *place: int(_library.kw_metrics_text(store, form, *place)))
+
+
+def metrics_address(store: int) -> str:
+    """Where a store serves its metrics; empty where it does not."""
+    return _copied(256, lambda *place: int(_library.kw_metrics_address(store, *place)))
+
+
+def statement_report(store: int, order: int, limit: int, owner: Any) -> None:
+    """Opens rows with the costs of statements; ``order`` is the number of ``KW_BY_…``."""
+    error = _new_error()
+    _done(_library.kw_statement_report(store, order, limit, owner, error), error)
+
+
+def reset_statement_report(store: int) -> None:
+    """Begins the report of statements anew."""
+    error = _new_error()
+    _done(_library.kw_statement_report_reset(store, error), error)
+
+
+def explain(store: int, sql: str, timeout_us: int, cancel: int, owner: Any) -> None:
+    """Opens rows with the plan of a statement."""
+    error, text = _new_error(), _utf8(sql)
+    _done(_library.kw_explain(store, text, len(text), _new_options(timeout_us, 0, cancel), owner, error), error)
+
+
+def advise(store: int, sql: str, timeout_us: int, cancel: int, owner: Any) -> None:
+    """Opens rows with indexes that would help a statement."""
+    error, text = _new_error(), _utf8(sql)
+    _done(_library.kw_advise(store, text, len(text), _new_options(timeout_us, 0, cancel), owner, error), error)
+
+
+# --- the log ---
+
+#: An event: level (a number of ``KW_LOG_…``), microseconds since 1970, events lost before it; target, message, fields (a JSON object).
+LogEvent = Tuple[int, int, int, str, str, str]
+_ROW, _NONE = 100, 101
+
+
+def open_log(level: int, capacity: int) -> int:
+    """Opens a view of the log."""
+    return _handle(lambda out, error: _library.kw_log_open(level, capacity, out, error))
+
+
+def next_log_event(log: int, timeout_us: int) -> Optional[LogEvent]:
+    """The next event of a view, which one thread at a time asks for; ``None`` when none came in time, or the view was closed."""
+    found, error = _LogEvent(struct_size=ctypes.sizeof(_LogEvent)), _new_error()
+    status = _library.kw_log_next(log, timeout_us, found, error)
+    if status == _NONE:
+        return None
+    if status != _ROW:
+        _done(status, error)
+    texts = [ctypes.string_at(getattr(found, name), getattr(found, f"{name}_len")) for name in ("target", "message", "fields")]
+    target, message, fields = [text.decode("utf-8", "replace") for text in texts]
+    return found.level, found.time_us, found.dropped, target, message, fields
 
 
 # --- migrations ---
@@ -588,6 +669,7 @@ free_target: _End = _library.kw_target_free
 close_statement: _End = _library.kw_statement_close
 close_rows: _End = _library.kw_rows_close
 free_migrations: _End = _library.kw_migrations_free
+close_log: _End = _library.kw_log_close
 trigger: _End = _library.kw_cancel_trigger
 reset: _End = _library.kw_cancel_reset
 free_cancel: _End = _library.kw_cancel_free

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 import warnings
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Type, TypeVar, Union
 
 from . import _library
 from ._errors import Error, ForkedError, MisuseError, SecondSqliteWarning
 from ._handles import CancelToken, Statement
+from ._insight import Health, IndexAdvice, QueryPlan, StatementCost, advise, explain, metrics_form, statements
 from ._migrations import MigrationReport, Migrations, MigrationSource, Policy, rebuild_table
 from ._parameters import Parameters, bad_argument, bad_keys
 from ._portable import CacheUse, Result, Row, cache_numbers, microseconds, token_handle
@@ -25,15 +26,6 @@ _ENDED = ("KW_TX_ENDED", "KW_INVALID_HANDLE", "KW_CLOSED", "KW_FORKED")
 
 _Self = TypeVar("_Self", bound="Target")
 _T = TypeVar("_T")
-
-
-class Health(NamedTuple):
-    """Whether a store can work now."""
-
-    can_read: bool
-    can_write: bool
-    #: Why not; empty when all is well.
-    message: str
 
 
 class Target(_RoadTarget):
@@ -251,10 +243,61 @@ class Store(Target):
         return connection
 
     def health(self, *, timeout: Optional[float] = None) -> Health:
-        """Tries whether the store can read and write now, and whether it is alone with its file (see :class:`SecondSqliteWarning`)."""
-        found = Health(*_library.health(self._handle, microseconds(timeout)))
+        """Tries whether the store can read and write now, and whether it is alone with its file (see :class:`SecondSqliteWarning`).
+
+        Waits for a reader and for the writer like any call: give it a ``timeout``. A store that is unwell is an answer, no exception; a
+        closed one is :class:`ClosedError`.
+        """
+        found = Health.from_json(_library.health(self._handle, microseconds(timeout)))
         self._warn(3)
         return found
+
+    def metrics(self, format: str = "prometheus") -> str:  # noqa: A002
+        """All metrics of the store as text for a scraper, with the label ``store``.
+
+        Looks at the database file where the last look is older than ``metrics.collect_interval``, and waits for nobody. ``format`` is
+        ``"prometheus"`` (the text format 0.0.4) or ``"openmetrics"`` (1.0.0). For the registry of ``prometheus_client`` there is
+        :class:`keepwell.prometheus.Collector`.
+        """
+        return _library.metrics_text(self._handle, metrics_form(format))
+
+    @property
+    def metrics_address(self) -> Optional[str]:
+        """Where the store serves ``/metrics`` and ``/health`` by HTTP (``metrics.listen``), with the port that was taken:
+        ``"127.0.0.1:9187"``; ``None`` where it does not.
+        """
+        return _library.metrics_address(self._handle) or None
+
+    def statements(self, order: str = "total", limit: Optional[int] = None) -> List[StatementCost]:
+        """What each statement has cost since the store was opened or :meth:`reset_statements`, most of ``order`` first.
+
+        ``order`` is ``"total"`` (time in all), ``"calls"``, ``"mean"``, ``"worst"`` (time of a call), ``"rows"``, or ``"scanned"`` (rows gone
+        through in whole tables); ``limit`` how many of them (``None``: all). At most ``metrics.statements`` are known: those that have cost
+        least go first, and their sum is the last one, with ``None`` for its ``sql``.
+        """
+        return statements(self._handle, order, limit)
+
+    def reset_statements(self) -> None:
+        """Begins the report of :meth:`statements` anew."""
+        _library.reset_statement_report(self._handle)
+
+    def explain(
+        self, sql: Union[str, Statement], *, timeout: Optional[float] = None, cancel: Optional[CancelToken] = None
+    ) -> QueryPlan:
+        """How the engine would run one statement. Waits for a reader. It is not run; parameters count as NULL.
+
+        ``str()`` of it is the plan as an indented tree. See https://sqlite.org/eqp.html for what it says.
+        """
+        return explain(self._handle, sql, microseconds(timeout), token_handle(cancel))
+
+    def advise(
+        self, sql: Union[str, Statement], *, timeout: Optional[float] = None, cancel: Optional[CancelToken] = None
+    ) -> List[IndexAdvice]:
+        """The indexes that would help one statement, most useful first, at most three. Waits for a reader, and takes some milliseconds.
+
+        They are tried on a copy of the schema in memory, where the engine's own planner decides; the database is not changed.
+        """
+        return advise(self._handle, sql, microseconds(timeout), token_handle(cancel))
 
     def warnings(self) -> Tuple[str, ...]:
         """What in the configuration was accepted but has no effect or is risky, and what was noticed since, such as a second SQLite

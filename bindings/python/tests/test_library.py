@@ -143,6 +143,17 @@ def test_the_public_face_is_typed(tmp_path: Path) -> None:
         "code: int = keepwell.Error('x').code\n"
         "for wish in (True, False, 'refresh', 2.5, 60, None): cached: bool = store.query('SELECT 1', cache=wish).from_cache\n"
         "hits: int = store.cache_stats()['hits']\n"
+        "import keepwell.prometheus, keepwell.web, logging\n"
+        "collector: keepwell.prometheus.Collector = keepwell.prometheus.Collector(store)\n"
+        "app = keepwell.web.wsgi(store)\n"
+        "text: str = store.metrics('openmetrics')\n"
+        "address: Optional[str] = store.metrics_address\n"
+        "last: Optional[keepwell.LastError] = store.health(timeout=1).last_error\n"
+        "idle: int = store.health().pool.idle\n"
+        "worst: float = store.statements('worst', limit=3)[0].worst_seconds\n"
+        "details = [node.detail for node in store.explain('SELECT 1').nodes]\n"
+        "cures = [advice.index_sql for advice in store.advise('SELECT 1')]\n"
+        "with keepwell.forward_logs(logging.getLogger('x'), level='DEBUG') as forwarding: dropped: int = forwarding.dropped\n"
     )
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", str(tmp_path / "use.py")]
     done = subprocess.run(command, env=dict(os.environ, MYPYPATH=str(ROOT)), capture_output=True, text=True)

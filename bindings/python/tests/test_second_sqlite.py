@@ -61,7 +61,7 @@ def test_sqlite3_first_and_off(path: Path, foreign: Any) -> None:
         warnings.simplefilter("error")
         with keepwell.open(config(path, "off")) as store:
             store.execute("INSERT INTO t VALUES (1)")
-            assert store.health() == (True, True, "") and store.warnings() == ()
+            assert store.health().healthy and store.warnings() == ()
 
 
 def test_sqlite3_first_and_warn(path: Path, foreign: Any) -> None:
@@ -72,7 +72,8 @@ def test_sqlite3_first_and_warn(path: Path, foreign: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # it was issued: not again
         store.execute("INSERT INTO t VALUES (1)")
-        assert store.health() == (True, True, store.warnings()[0])
+        health = store.health()
+        assert (health.can_read, health.can_write, health.message) == (True, True, store.warnings()[0])
         store.close()
 
 
@@ -178,10 +179,10 @@ def test_no_alarm_for_what_is_harmless(tmp_path: Path, path: Path, foreign: Any,
             with keepwell.open(config(Path(":memory:"), mode)) as memory:
                 for each in (store, twin, memory):
                     each.execute("CREATE TABLE IF NOT EXISTS u(n)")
-                    assert each.health() == (True, True, "") and each.warnings() == ()
+                    assert each.health().healthy and each.warnings() == ()
         with keepwell.open({**config(path, mode), "options.journal_mode": "delete"}) as store:
             store.execute("INSERT INTO t VALUES (1)")
-            assert store.health() == (True, True, "")
+            assert store.health().healthy
 
 
 def test_a_child_takes_what_it_inherits_from_keepwell_for_keepwells(script: Script, path: Path) -> None:
@@ -206,7 +207,7 @@ def test_a_child_takes_what_it_inherits_from_keepwell_for_keepwells(script: Scri
 
         def alone():
             fresh, again = keepwell.open(config), keepwell.open(config)
-            assert fresh.health() == again.health() == (True, True, "")
+            assert fresh.health().healthy and again.health().healthy
             fresh.execute("INSERT INTO t VALUES (2)")
             again.close()
             fork(grandchild)
@@ -214,7 +215,7 @@ def test_a_child_takes_what_it_inherits_from_keepwell_for_keepwells(script: Scri
 
         def grandchild():
             fresh = keepwell.open(config)
-            assert fresh.health() == (True, True, "")
+            assert fresh.health().healthy
             fresh.execute("INSERT INTO t VALUES (3)")
 
         def beside(fresh):
@@ -229,7 +230,7 @@ def test_a_child_takes_what_it_inherits_from_keepwell_for_keepwells(script: Scri
             raise AssertionError("a second library in the child was not seen")
 
         fork(alone)
-        assert store.health() == (True, True, "")
+        assert store.health().healthy
         assert store.query_value("SELECT count(*) FROM t") == 3
         print("fine")
         """,

@@ -15,13 +15,14 @@ use super::plan::heard_in_step;
 use super::raw::{Checkpoint, Raw, Statement, Step};
 use super::sentinel::Sentinel;
 use super::snapshot::Snapshot;
-use super::statements::Statements;
+use super::statements::{Statements, Verdict};
 use super::watch::Recorder;
 use super::{convert, copy};
 use crate::cancel::Op;
 use crate::clock::{Clock, Mark, Receipt};
 use crate::driver::{
-    refuse_nul, Advice, Changes, Commit, Connection, Cursor, Fetch, Leave, Left, Limit, Mode, Node, Obstacles, Permit, Plan, Role, Scans,
+    refuse_nul, Advice, Changes, Commit, Connection, Cursor, Fetch, Leave, Left, Limit, Mode, Node, Obstacles, Part, Permit, Plan, Role,
+    Scans,
 };
 use crate::error::{Error, Kind, Result};
 use crate::metrics::meter::{Meter, Spent};
@@ -179,8 +180,19 @@ impl Connection for SqliteConnection {
     }
 
     #[inline]
-    fn spend(&mut self, cursor: Cursor, spent: Spent) -> Option<Spent> {
-        self.statements.spend(cursor, spent)
+    fn spend(&mut self, cursor: Cursor, op: &Op<'_>, part: Part) -> bool {
+        match self.statements.spend(cursor, op, part) {
+            Verdict::Fine => false,
+            Verdict::Slow => true,
+            Verdict::CalmIsDue => {
+                self.settle_calm(cursor);
+                false
+            }
+        }
+    }
+
+    fn spent(&self, cursor: Cursor) -> Option<Spent> {
+        self.statements.spent(cursor)
     }
 
     #[inline]

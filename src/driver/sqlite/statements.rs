@@ -6,7 +6,8 @@ use std::sync::Arc;
 use lru::LruCache;
 
 use super::raw::{Raw, Statement};
-use crate::driver::{Cursor, Plan, Scans};
+use crate::cancel::Op;
+use crate::driver::{Cursor, End, Part, Plan, Scans};
 use crate::error::{Error, Kind, Result};
 use crate::metrics::meter::{Meter, Spent};
 use crate::metrics::report::Cells;
@@ -24,10 +25,13 @@ pub struct Entry {
     pub running: bool,
     in_use: bool,
     kept: bool,
-    /// What the run under way has spent; `None`: it was not run, or nobody measures.
+    /// What the run under way has spent that is not counted yet: it goes on, or it was slow.
     spent: Option<Spent>,
-    /// The engine's counts when the run before ended.
+    /// It is a write that shares a transaction with others.
+    shared: bool,
+    /// The engine's counts when the run before ended, and whether they are looked at.
     scans: Scans,
+    pub calm: Calm,
     /// Where its numbers are counted.
     cells: Option<Arc<Cells>>,
 }
@@ -39,10 +43,74 @@ struct Slot {
     generation: u32,
 }
 
+/// What there is to do when a run was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Fine,
+    /// It was slow.
+    Slow,
+    /// Somebody has to look at the statement's plan.
+    CalmIsDue,
+}
+
+/// Whether a statement has to be asked after each run what it did to its tables, which costs as much as the rest of the measuring. One that
+/// has done nothing worth counting for [`Calm::LONG`] runs may be one that never does: its plan tells.
+///
+/// ```text
+///   Trying(n) ── LONG runs without ──▶ due ── plan without scans, sorts, indexes ──▶ Settled
+///       ▲────────── a run with ───────┘ └──────────── any other ───────────────────▶ Restless
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Calm {
+    Trying(u8),
+    Settled,
+    Restless,
+}
+
+impl Default for Calm {
+    fn default() -> Self {
+        Calm::Trying(0)
+    }
+}
+
+impl Calm {
+    const LONG: u8 = 50;
+
+    /// Whether it is time to look at the plan.
+    #[inline]
+    pub fn is_due(self) -> bool {
+        self == Calm::Trying(Calm::LONG)
+    }
+}
+
 impl Entry {
     /// What the engine has counted since the run before.
     pub fn scans_of_this_run(&self) -> Scans {
         self.statement.scans().since(self.scans)
+    }
+
+    /// Adds one part of a run, and says how long all of it has taken.
+    fn spend(&mut self, op: &Op<'_>, nanos: u64, part: Part) -> u64 {
+        self.shared = op.is_shared();
+        let (queue, busy) = op.waits();
+        let all = self.spent.get_or_insert_default();
+        all.nanos += nanos;
+        all.queue_nanos += queue;
+        all.busy_nanos += busy;
+        all.returned += part.returned;
+        all.changed += part.changed;
+        all.failed |= part.end == End::Failed;
+        all.nanos
+    }
+
+    fn look_at_scans(&mut self) -> Scans {
+        let ran = self.scans_of_this_run();
+        self.scans = self.scans.plus(ran);
+        if let Calm::Trying(runs) = self.calm {
+            let calm = ran == Scans::default();
+            self.calm = Calm::Trying(if calm { (runs + 1).min(Calm::LONG) } else { 0 });
+        }
+        ran
     }
 }
 
@@ -83,13 +151,27 @@ impl Statements {
         self.gauge.as_ref().map(|gauge| &gauge.sheet)
     }
 
-    /// Adds what was spent on the run under way, and says what that is with all before it if it is slow.
+    /// Adds what an operation has spent on the run under way. A run that is over is counted, unless it is slow: then it is counted when the use
+    /// ends, so that it can be looked at until then.
     #[inline]
-    pub fn spend(&mut self, cursor: Cursor, spent: Spent) -> Option<Spent> {
-        let slow = self.gauge.as_ref()?.meter.slow_nanos;
-        let all = self.get(cursor).ok()?.spent.get_or_insert_default();
-        all.add(spent);
-        (all.nanos >= slow).then_some(*all)
+    pub fn spend(&mut self, cursor: Cursor, op: &Op<'_>, part: Part) -> Verdict {
+        let (Ok(entry), Some(gauge)) = (get(&mut self.slots, cursor), &self.gauge) else { return Verdict::Fine };
+        let Some(nanos) = op.elapsed_nanos() else { return Verdict::Fine };
+        if part.end == End::More || nanos >= gauge.meter.slow_nanos || entry.spent.is_some() {
+            let all = entry.spend(op, nanos, part);
+            return if part.end != End::More && all >= gauge.meter.slow_nanos { Verdict::Slow } else { Verdict::Fine };
+        }
+        gauge.book(entry, nanos, part, op.is_shared());
+        if entry.calm.is_due() {
+            Verdict::CalmIsDue
+        } else {
+            Verdict::Fine
+        }
+    }
+
+    /// What the run under way has spent.
+    pub fn spent(&self, cursor: Cursor) -> Option<Spent> {
+        self.peek(cursor).ok()?.spent
     }
 
     /// Whether the statement is kept and free.
@@ -145,7 +227,9 @@ impl Statements {
             in_use: false,
             kept,
             spent: None,
+            shared: false,
             scans: Scans::default(),
+            calm: Calm::default(),
             cells: None,
         };
         self.slots[index as usize].entry = Some(entry);
@@ -158,10 +242,7 @@ impl Statements {
     /// [`Kind::Misuse`] when the use has ended.
     #[inline]
     pub fn get(&mut self, cursor: Cursor) -> Result<&mut Entry> {
-        match self.slots.get_mut(cursor.index as usize) {
-            Some(Slot { entry: Some(entry), generation }) if *generation == cursor.generation && entry.in_use => Ok(entry),
-            _ => Err(ended()),
-        }
+        get(&mut self.slots, cursor)
     }
 
     /// Like [`Statements::get`], to look only.
@@ -176,7 +257,7 @@ impl Statements {
     /// Ends a use: the statement goes back to its start, borrowed parameters are forgotten.
     #[inline]
     pub fn finish(&mut self, raw: &Raw, cursor: Cursor) {
-        let Ok(entry) = self.get(cursor) else { return };
+        let Ok(entry) = get(&mut self.slots, cursor) else { return };
         if entry.running {
             entry.statement.reset(raw);
             entry.running = false;
@@ -187,8 +268,8 @@ impl Statements {
         }
         entry.in_use = false;
         let kept = entry.kept;
-        if let Some(spent) = entry.spent.take() {
-            self.book(cursor.index, spent);
+        if let (Some(spent), Some(gauge)) = (entry.spent.take(), &self.gauge) {
+            gauge.book_later(entry, &spent);
         }
         self.in_use -= 1;
         let slot = &mut self.slots[cursor.index as usize];
@@ -209,23 +290,6 @@ impl Statements {
             self.finish(raw, Cursor { index, generation });
         }
         true
-    }
-
-    /// Counts a run that is over.
-    #[inline]
-    fn book(&mut self, index: u32, spent: Spent) {
-        let Some(Gauge { meter, sheet }) = &self.gauge else { return };
-        let Some(entry) = &mut self.slots[index as usize].entry else { return };
-        let ran = entry.scans_of_this_run();
-        entry.scans = entry.scans.plus(ran);
-        let writes = !entry.plan.footprint.read_only;
-        count(sheet, writes, spent, ran);
-        if entry.cells.as_ref().is_none_or(|cells| cells.is_forgotten()) {
-            entry.cells = meter.statements.register(&entry.plan.sql, writes);
-        }
-        if let Some(cells) = &entry.cells {
-            count_statement(cells, spent, ran);
-        }
     }
 
     fn is_free(&self, index: u32) -> bool {
@@ -256,36 +320,67 @@ impl Statements {
 }
 
 #[inline]
-fn count(sheet: &Sheet, writes: bool, spent: Spent, ran: Scans) {
-    if !spent.grouped {
-        if writes { &sheet.writes } else { &sheet.reads }.record_alone(spent.nanos);
-    }
-    sheet.rows_returned.add_alone(spent.returned);
-    if writes {
-        sheet.rows_changed.add_alone(spent.changed);
-    }
-    if ran != Scans::default() {
-        sheet.full_scans.add_alone((ran.steps > 0).into());
-        sheet.scanned_rows.add_alone(ran.steps.into());
-        sheet.automatic_indexes.add_alone((ran.automatic > 0).into());
-        sheet.sorts.add_alone(ran.sorts.into());
+fn get(slots: &mut [Slot], cursor: Cursor) -> Result<&mut Entry> {
+    match slots.get_mut(cursor.index as usize) {
+        Some(Slot { entry: Some(entry), generation }) if *generation == cursor.generation && entry.in_use => Ok(entry),
+        _ => Err(ended()),
     }
 }
 
-#[inline]
-fn count_statement(cells: &Cells, spent: Spent, ran: Scans) {
-    cells.calls.add_alone(1);
-    cells.nanos.add_alone(spent.nanos);
-    cells.worst_nanos.raise_alone(spent.nanos);
-    cells.rows.add_alone(if spent.returned > 0 { spent.returned } else { spent.changed });
-    if spent.failed {
-        cells.errors.add_alone(1);
+impl Gauge {
+    /// Counts a run that is over. The time of a `shared` write is counted when its group is committed.
+    #[inline]
+    fn book(&self, entry: &mut Entry, nanos: u64, part: Part, shared: bool) {
+        let sheet = &*self.sheet;
+        let reads_only = entry.plan.footprint.read_only;
+        if !shared {
+            if reads_only { &sheet.reads } else { &sheet.writes }.record_alone(nanos);
+        }
+        sheet.rows_returned.add_alone(part.returned);
+        if !reads_only {
+            sheet.rows_changed.add_alone(part.changed);
+        }
+        if entry.cells.as_ref().is_none_or(|cells| cells.is_forgotten()) {
+            entry.cells = self.meter.statements.register(&entry.plan.sql, !reads_only);
+        }
+        if let Some(cells) = &entry.cells {
+            cells.calls.add_alone(1);
+            cells.nanos.add_alone(nanos);
+            cells.worst_nanos.raise_alone(nanos);
+            cells.rows.add_alone(if part.returned > 0 { part.returned } else { part.changed });
+            if part.end == End::Failed {
+                cells.errors.add_alone(1);
+            }
+        }
+        if entry.calm != Calm::Settled {
+            self.book_scans(entry);
+        }
     }
-    if ran != Scans::default() {
-        cells.full_scans.add_alone((ran.steps > 0).into());
-        cells.scanned_rows.add_alone(ran.steps.into());
-        cells.automatic_indexes.add_alone((ran.automatic > 0).into());
-        cells.sorts.add_alone((ran.sorts > 0).into());
+
+    /// Counts a run that was slow, or whose rows were fetched in several calls.
+    #[cold]
+    fn book_later(&self, entry: &mut Entry, spent: &Spent) {
+        let end = if spent.failed { End::Failed } else { End::Done };
+        self.book(entry, spent.nanos, Part { end, returned: spent.returned, changed: spent.changed }, entry.shared);
+    }
+
+    fn book_scans(&self, entry: &mut Entry) {
+        let ran = entry.look_at_scans();
+        if ran == Scans::default() {
+            return;
+        }
+        let (scanned, indexed, sorted) = ((ran.steps > 0).into(), (ran.automatic > 0).into(), (ran.sorts > 0).into());
+        let sheet = &*self.sheet;
+        sheet.full_scans.add_alone(scanned);
+        sheet.scanned_rows.add_alone(ran.steps.into());
+        sheet.automatic_indexes.add_alone(indexed);
+        sheet.sorts.add_alone(ran.sorts.into());
+        if let Some(cells) = &entry.cells {
+            cells.full_scans.add_alone(scanned);
+            cells.scanned_rows.add_alone(ran.steps.into());
+            cells.automatic_indexes.add_alone(indexed);
+            cells.sorts.add_alone(sorted);
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use rusqlite::OptionalExtension;
 use super::SqliteConnection;
 use crate::driver::sqlite::advise::{self, Schema};
 use crate::driver::sqlite::convert;
-use crate::driver::{refuse_nul, Advice, Node};
+use crate::driver::sqlite::statements::Calm;
+use crate::driver::{refuse_nul, Advice, Cursor, Node};
 use crate::error::Result;
 
 impl SqliteConnection {
@@ -18,6 +19,18 @@ impl SqliteConnection {
         let nodes = advise::query_plan(self.raw.connection(), sql);
         self.recorder.ignore();
         nodes.map_err(|error| convert::from_rusqlite(error, "EXPLAIN QUERY PLAN"))
+    }
+
+    /// Finds out, once in the life of a statement that is run often, whether it has to be asked after each run what it did to its tables. A
+    /// write is always asked: its triggers are not in its plan.
+    #[cold]
+    pub(super) fn settle_calm(&mut self, cursor: Cursor) {
+        let Ok(plan) = self.statements.peek(cursor).map(|entry| entry.plan.clone()) else { return };
+        let quiet = |node: &Node| !["SCAN", "AUTOMATIC", "TEMP B-TREE"].iter().any(|word| node.detail.contains(word));
+        let calm = plan.footprint.read_only && self.query_plan(&plan.sql).is_ok_and(|nodes| nodes.iter().all(quiet));
+        if let Ok(entry) = self.statements.get(cursor) {
+            entry.calm = if calm { Calm::Settled } else { Calm::Restless };
+        }
     }
 
     /// The indexes that would help a statement.
