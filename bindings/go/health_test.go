@@ -38,7 +38,8 @@ func TestAHealthyStoreTellsHowItIs(t *testing.T) {
 	if !h.Healthy || !h.CanRead || !h.CanWrite || h.Message != "" || *h.SchemaVersion != 7 {
 		t.Errorf("%+v", h)
 	}
-	if h.Pool.MaxOpen != 4 || h.Pool.Open != h.Pool.Idle || h.Pool.InUse != 0 || h.Pool.Waiting != 0 {
+	// The maintenance, which takes samples all the time here, may hold one.
+	if h.Pool.MaxOpen != 4 || h.Pool.Open != h.Pool.Idle+h.Pool.InUse || h.Pool.Idle == 0 || h.Pool.InUse > 1 || h.Pool.Waiting != 0 {
 		t.Errorf("%+v", h.Pool)
 	}
 	if h.DatabaseBytes == nil || *h.DatabaseBytes < 4096 || h.LogBytes == nil || *h.LogBytes == 0 {
