@@ -30,6 +30,7 @@ func TestMetricsAreServedInTheFormThatIsLiked(t *testing.T) {
 		"application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2":                                                 open,
 		"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.2": open,
 		"text/plain;version=0.0.4, application/openmetrics-text;q=0.5": plain,
+		"text/plain, application/openmetrics-text":                     open,
 		"application/openmetrics-text;version=2.0.0":                   plain,
 		"application/openmetrics-text;q=0":                             plain,
 	} {

@@ -45,8 +45,26 @@ const logPause = 100 * time.Millisecond
 // stop ends that: it waits until the handler has had the events that came before it was called, and for no others, which takes a tenth of
 // a second at most when there are none. It may be called more than once, but not by the handler.
 //
-// Errors: [ErrMisuse] for no handler, and where the library is part of a Rust program with a logger of its own; [ErrParameter] for a capacity that cannot be.
+// Errors: [ErrMisuse] for no handler, and where the library is part of a Rust program with a
+// logger of its own; [ErrParameter] for a capacity that cannot be.
 func ForwardLogs(handler slog.Handler, options LogOptions) (stop func(), err error) {
+	f, err := newForwarder(handler, options)
+	if err != nil {
+		return nil, err
+	}
+	go f.run()
+	return sync.OnceFunc(f.stop), nil
+}
+
+// forwarder is a view of the library's log, and the goroutine that alone reads and closes it.
+type forwarder struct {
+	view     uint64
+	handler  slog.Handler
+	stopping chan time.Time // events until then are to be handled still
+	ended    chan struct{}  // closed when the goroutine has ended
+}
+
+func newForwarder(handler slog.Handler, options LogOptions) (*forwarder, error) {
 	if handler == nil {
 		return nil, newError(ErrMisuse, "forward logs: the handler is nil; give slog.Default().Handler() or another")
 	}
@@ -60,22 +78,20 @@ func ForwardLogs(handler slog.Handler, options LogOptions) (stop func(), err err
 	if err != nil {
 		return nil, err
 	}
-	f := &forwarder{view: view, handler: handler, stopping: make(chan time.Time, 1), ended: make(chan struct{})}
-	go f.run()
-	return sync.OnceFunc(f.stop), nil
-}
-
-// forwarder is a view of the library's log, and the goroutine that alone reads and closes it.
-type forwarder struct {
-	view     uint64
-	handler  slog.Handler
-	stopping chan time.Time // events until then are to be handled still
-	ended    chan struct{}  // closed when the goroutine has ended
+	return &forwarder{view: view, handler: handler, stopping: make(chan time.Time, 1), ended: make(chan struct{})}, nil
 }
 
 func (f *forwarder) stop() {
-	f.stopping <- time.Now()
+	f.finish()
 	<-f.ended
+}
+
+// finish has the goroutine end, if nothing else does already.
+func (f *forwarder) finish() {
+	select {
+	case f.stopping <- time.Now():
+	default:
+	}
 }
 
 func (f *forwarder) run() {
@@ -98,10 +114,7 @@ func (f *forwarder) forward(patience time.Duration, end time.Time) bool {
 	event, came, err := nativeLogNext(f.view, patience)
 	if err != nil {
 		f.tell(slog.LevelError, time.Now(), "keepwell: the log cannot be read: "+err.Error(), slog.String("target", "keepwell::log"))
-		select {
-		case f.stopping <- time.Now():
-		default: // it is to stop anyway
-		}
+		f.finish()
 		return false
 	}
 	if !came || !end.IsZero() && event.at.After(end) {

@@ -242,6 +242,33 @@ func TestStoppingWaitsForWhatCameBefore(t *testing.T) {
 	waitFor(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= threads })
 }
 
+func TestAForwarderThatIsStoppedHasClosedItsView(t *testing.T) {
+	f, err := newForwarder(&ear{}, LogOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go f.run()
+	f.stop()
+	_, _, err = nativeLogNext(f.view, 0)
+	wantError(t, err, ErrInvalidHandle)
+}
+
+// A view that somebody else closes ends the forwarder, which says so.
+func TestAForwarderWithoutAViewEnds(t *testing.T) {
+	e := &ear{}
+	f, err := newForwarder(e, LogOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nativeLogClose(f.view)
+	go f.run()
+	<-f.ended
+	f.stop()
+	if len(e.records) == 0 || e.records[0].Level != slog.LevelError || !strings.Contains(e.records[0].Message, "cannot be read") {
+		t.Errorf("%v", e.records)
+	}
+}
+
 func TestRecordsComeWhileNobodyStops(t *testing.T) {
 	e := &ear{held: make(chan struct{}), inside: make(chan struct{}, 1)}
 	close(e.held)

@@ -36,7 +36,7 @@ func (s *Store) MetricsText(format MetricsFormat) (string, error) {
 	if err != nil {
 		return "", s.pool.orClosed(err, "metrics")
 	}
-	return s.pool.addWaits(text, format), nil
+	return s.pool.addWaits(text), nil
 }
 
 // WriteMetrics writes what [Store.MetricsText] returns. Errors: its own, before anything is written, and those of w.

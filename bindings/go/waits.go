@@ -73,25 +73,25 @@ func (r *refusals) count(code Code) { r.of(code).Add(1) }
 // refusalCodes are the codes that refusals knows.
 var refusalCodes = [...]Code{ErrExhausted, ErrTimeout, ErrCancelled, ErrSelfDeadlock}
 
-// errorsSeries are those of errors by their code: the only ones that are not there before something has happened.
-const (
-	errorsSeries = "keepwell_errors_total"
-	errorsHelp   = "Errors that calls ended with, by status."
-)
+// errorsSeries are those of errors by their code. Some codes have a series from the beginning, others once they have happened.
+const errorsSeries = "keepwell_errors_total"
 
 // addWaits adds what was counted in Go to the library's text.
-func (p *pool) addWaits(text string, format MetricsFormat) string {
+func (p *pool) addWaits(text string) string {
 	var b strings.Builder
 	b.Grow(len(text) + 256)
-	var store string   // the label store, as the text has it
-	afterErrors := 0   // where in b the series of errors end; 0: there are none
-	told := [64]bool{} // the codes that have a series
+	var store string  // the label store, as the text has it
+	var told [64]bool // the codes that have a series
+	inErrors := false
 	for line := range strings.Lines(text) {
 		name, labels, value := splitSample(line)
 		if name == "keepwell_pool_wait_count_total" {
 			store = labels
 		}
-		if name == errorsSeries {
+		if inErrors && name != errorsSeries {
+			b.WriteString(p.refusalLines(store, told[:]))
+		}
+		if inErrors = name == errorsSeries; inErrors {
 			for _, code := range refusalCodes {
 				told[code] = told[code] || labelOf(labels, "code") == code.String()
 			}
@@ -100,34 +100,12 @@ func (p *pool) addWaits(text string, format MetricsFormat) string {
 			number, _ := strconv.ParseFloat(value, 64)
 			line = sampleLine(name, labels, number+extra)
 		}
-		if line == "# EOF\n" {
-			break
-		}
 		b.WriteString(line)
-		if name == errorsSeries {
-			afterErrors = b.Len()
-		}
 	}
-	added := p.refusalLines(store, told[:])
-	end := ""
-	if format == MetricsOpenMetrics {
-		end = "# EOF\n"
-	}
-	all := b.String()
-	switch {
-	case added == "":
-		return all + end
-	case afterErrors > 0:
-		return all[:afterErrors] + added + all[afterErrors:] + end
-	}
-	family := errorsSeries
-	if format == MetricsOpenMetrics {
-		family = strings.TrimSuffix(family, "_total")
-	}
-	return all + "# HELP " + family + " " + errorsHelp + "\n# TYPE " + family + " counter\n" + added + end
+	return b.String()
 }
 
-// refusalLines are the series of the codes that the library has had no error of.
+// refusalLines are the series of the codes that the library has no series of.
 func (p *pool) refusalLines(store string, told []bool) (lines string) {
 	for _, code := range refusalCodes {
 		if count := p.refused.of(code).Load(); count > 0 && !told[code] {
