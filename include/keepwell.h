@@ -2063,7 +2063,8 @@ kw_status kw_advise(kw_store store,
 /**
  * Has `callback` called with its `context` for each event of `level` and above, on the thread on which it happens; in place of the one
  * before. `KW_LOG_OFF`, or NULL: for none. Waits for calls under way, so that nothing uses the context of the one before when this returns.
- * Nothing is called in a forked child. Errors: `KW_MISUSE` from inside the callback.
+ * The callback may use the library, but must not wait for what another thread holds, a writer for one: that thread may have an event, and
+ * waits for the callback. A view has no such bounds. Nothing is called in a forked child. Errors: `KW_MISUSE` from inside the callback.
  */
 kw_status kw_log_set_callback(uint32_t level,
                               kw_log_callback callback,
@@ -2081,7 +2082,8 @@ kw_status kw_log_open(uint32_t level,
 
 /**
  * The next event of a view: `KW_ROW` with one in `out`, `KW_DONE` when none came within `timeout_us` microseconds (negative: without end), or
- * the view was closed meanwhile. The texts are borrowed until the next call on the view; one thread at a time reads it.
+ * the view was closed meanwhile. The texts are borrowed until the next call on the view. Errors: `KW_MISUSE` while another thread waits
+ * here; `KW_INVALID_HANDLE` after the closing.
  */
 kw_status kw_log_next(kw_log log,
                       int64_t timeout_us,
@@ -2089,7 +2091,8 @@ kw_status kw_log_next(kw_log log,
                       struct kw_error *err);
 
 /**
- * Closes a view; who waits for its next event gets `KW_DONE`. Harmless for one that is closed already.
+ * Closes a view, from any thread: who waits for its next event gets `KW_DONE`, and who just reads one may go on to. Harmless for one that
+ * is closed already.
  */
 kw_status kw_log_close(kw_log log);
 

@@ -10,22 +10,24 @@
 /// Conventions of the whole header:
 ///  * Every failure is an exception derived from keepwell::Error that carries the numbers of the error. Destructors,
 ///    moves and functions marked noexcept never throw.
-///  * Owners (Config, Store, Migrations, Report, DerivedTarget, Statement, Rows, Transaction, Connection, CancelToken) are move-only and give
-///    back in their destructor what they hold. Using one that is closed or moved from throws MisuseError.
-///  * A Store, a Statement, a Config and a CancelToken may be used by many threads at once; Rows, Transaction and
-///    Connection by one thread at a time (a second one gets MisuseError).
+///  * Owners (Config, Store, Migrations, Report, DerivedTarget, Statement, Rows, Transaction, Connection, CancelToken, Log, LogGuard) are
+///    move-only and give back in their destructor what they hold. Using one that is closed or moved from throws MisuseError; a closed
+///    Log has no more events.
+///  * A Store, a Statement, a Config and a CancelToken may be used by many threads at once; Rows, Transaction, Connection
+///    and Log by one thread at a time (a second one gets MisuseError); a Log may be closed by another thread.
 ///  * NULL is std::optional without a value, in parameters and in results. It is never an empty string and never 0.
 ///  * Parameters are borrowed for the duration of the call and never copied on this side: text from std::string_view and
 ///    whatever converts to it, blobs from blob_view and every contiguous range of std::byte or unsigned char.
 ///  * Calls block until done, until the timeout of their options (or the store's default) passes, or until cancelled.
 ///
-/// Sections: errors · values · parameters · options · statements · rows · targets · transactions · connections · stores · migrations.
+/// Sections: errors · values · parameters · options · statements · rows · targets · transactions · connections · insight · stores · migrations · log.
 #ifndef KEEPWELL_HPP
 #define KEEPWELL_HPP
 
 #include "keepwell.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -37,6 +39,7 @@
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -193,6 +196,28 @@ T sized() noexcept {
     T value{};
     value.struct_size = static_cast<std::uint32_t>(sizeof value);
     return value;
+}
+
+/// A text that the library copies out: ask(buffer, size, &length) returns a status. Asked again with more room while it does not fit.
+template <class Ask>
+std::string text_of(const Call& call, std::size_t room, Ask ask) {
+    std::string text(room, '\0');
+    for (;;) {
+        std::size_t length = 0;
+        call.check(ask(text.data(), text.size() + 1, &length));
+        const bool whole = length <= text.size();
+        text.resize(length);
+        if (whole) return text;
+    }
+}
+
+/// A duration as microseconds for the library: rounded up, nothing below zero, and -1 (without end) for what no one lives to see.
+template <class Rep, class Period>
+std::int64_t micros_of(std::chrono::duration<Rep, Period> time) noexcept {
+    const double wanted = std::chrono::duration<double, std::micro>(time).count();
+    if (!(wanted > 0)) return 0;
+    if (wanted >= 9e18) return -1;
+    return std::chrono::ceil<std::chrono::duration<std::int64_t, std::micro>>(time).count();
 }
 
 /// Gives a handle back on the way out of a scope. One that another thread is in a call on is waited for: nobody would end it later.
@@ -1591,6 +1616,72 @@ class Connection : public Target {
     detail::Owned<detail::release_surely> owned_;
 };
 
+// --------------------------------------------------------------------------------------------------------- insight --
+
+/// The form of Store::metrics().
+enum class MetricsFormat : std::uint32_t {
+    prometheus = KW_METRICS_PROMETHEUS,   ///< the text format 0.0.4
+    openmetrics = KW_METRICS_OPENMETRICS  ///< OpenMetrics 1.0.0
+};
+
+/// What Store::statement_report() puts first.
+enum class Order : std::uint32_t {
+    total = KW_BY_TOTAL,     ///< most time in all
+    calls = KW_BY_CALLS,     ///< most calls
+    mean = KW_BY_MEAN,       ///< most time for each call
+    worst = KW_BY_WORST,     ///< longest call
+    rows = KW_BY_ROWS,       ///< most rows returned or changed
+    scanned = KW_BY_SCANNED  ///< most rows gone through in whole tables
+};
+
+/// What one statement has cost, from the first call or the last reset on.
+struct StatementCost {
+    /// Nothing: the sum of those that were dropped for want of room.
+    std::optional<std::string> sql;
+    bool writes;  ///< it may change something
+    std::uint64_t calls;
+    std::uint64_t errors;  ///< calls of these that failed
+    std::chrono::nanoseconds total;
+    std::chrono::nanoseconds mean;
+    std::chrono::nanoseconds worst;
+    std::uint64_t rows;               ///< returned, or changed
+    std::uint64_t full_scans;         ///< calls that went through a whole table
+    std::uint64_t scanned_rows;       ///< rows gone through in whole tables
+    std::uint64_t automatic_indexes;  ///< calls for which the engine made an index of its own
+    std::uint64_t sorts;              ///< calls that sorted
+};
+
+/// One step of the plan of a statement; see <https://sqlite.org/eqp.html>.
+struct PlanStep {
+    std::int64_t id;
+    std::int64_t parent;  ///< 0: none
+    std::string detail;
+};
+
+/// An index that would help a statement.
+struct IndexAdvice {
+    std::string table;
+    std::string index_sql;  ///< the CREATE INDEX
+    std::string before;     ///< the plan without it
+    std::string after;      ///< the plan with it
+};
+
+namespace detail {
+
+/// Seconds as the library gives them; exact for 104 days.
+inline std::chrono::nanoseconds seconds_of(double seconds) noexcept {
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(std::llround(seconds * 1e9)));
+}
+
+inline StatementCost cost_of(const Row& row) {
+    const auto count = [&row](std::size_t column) { return row.get<std::uint64_t>(column); };
+    const auto time = [&row](std::size_t column) { return seconds_of(row.get<double>(column)); };
+    return StatementCost{row.get<std::optional<std::string>>(0), row.get<std::string_view>(1) == "write", count(2), count(3), time(4), time(5),
+                         time(6), count(7), count(8), count(9), count(10), count(11)};
+}
+
+}  // namespace detail
+
 // ---------------------------------------------------------------------------------------------------------- stores --
 
 /// Settings by name ("datasource", "pool.max_open", "sqlite.synchronous"), collected before a store is opened.
@@ -1781,25 +1872,76 @@ class Store : public Target {
     /// The schema as SQL that makes it anew, without the history; the same schema gives the same text.
     std::string schema_dump(const Options& options = Options()) const {
         detail::Call call;
-        std::string text(4096, '\0');
-        for (;;) {
-            std::size_t length = 0;
-            call.check(kw_schema_dump(handle_, options.raw(), text.data(), text.size() + 1, &length, call.slot()));
-            const bool whole = length <= text.size();
-            text.resize(length);
-            if (whole) return text;
-        }
+        return detail::text_of(call, 4096, [&](char* buffer, std::size_t size, std::size_t* length) {
+            return kw_schema_dump(handle_, options.raw(), buffer, size, length, call.slot());
+        });
     }
     /// Makes a table anew with another definition, one CREATE TABLE statement for the same name; `columns` are names with the
     /// expressions over the old table that fill them. See kw_rebuild_table.
     Report rebuild_table(std::string_view table, std::string_view definition,
                          const std::vector<std::pair<std::string, std::string>>& columns = {}, const Options& options = Options()) const;
-    /// Tries to read and to write; within the timeout of the options.
+    /// Tries to read and to write; within the timeout of the options. Does not throw because the store is unwell: see `healthy`.
     Health health(const Options& options = Options()) const {
         detail::Call call;
         auto out = detail::sized<kw_health>();
         call.check(kw_store_health(handle_, options.raw(), &out, call.slot()));
         return out;
+    }
+    /// The same as a JSON object.
+    std::string health_json(const Options& options = Options()) const {
+        detail::Call call;
+        return detail::text_of(call, 2047, [&](char* buffer, std::size_t size, std::size_t* length) {
+            return kw_store_health_json(handle_, options.raw(), buffer, size, length, call.slot());
+        });
+    }
+    /// All metrics as text for a scraper. Waits for nobody.
+    std::string metrics(MetricsFormat format = MetricsFormat::prometheus) const {
+        detail::Call call;
+        return detail::text_of(call, 32767, [&](char* buffer, std::size_t size, std::size_t* length) {
+            return kw_metrics_text(handle_, static_cast<std::uint32_t>(format), buffer, size, length, call.slot());
+        });
+    }
+    /// Where the metrics are served by HTTP (`metrics.listen`), "127.0.0.1:9187"; empty where they are not.
+    std::string metrics_address() const {
+        detail::Call call;
+        return detail::text_of(call, 63, [&](char* buffer, std::size_t size, std::size_t* length) {
+            return kw_metrics_address(handle_, buffer, size, length, call.slot());
+        });
+    }
+    /// What each statement has cost, most of `order` first and no more than `limit` of them (0: all).
+    std::vector<StatementCost> statement_report(Order order = Order::total, std::uint32_t limit = 0) const {
+        detail::Call call;
+        kw_rows out = 0;
+        call.check(kw_statement_report(handle_, static_cast<std::uint32_t>(order), limit, &out, call.slot()));
+        std::vector<StatementCost> list;
+        for (const Row& row : Rows(out)) list.push_back(detail::cost_of(row));
+        return list;
+    }
+    /// Begins the report of statements anew.
+    void reset_statement_report() const {
+        detail::Call call;
+        call.check(kw_statement_report_reset(handle_, call.slot()));
+    }
+    /// How the engine would run one statement; it is not run. Waits for a reader like query(). SqlError, TimeoutError.
+    std::vector<PlanStep> explain(std::string_view sql, const Options& options = Options()) const {
+        detail::Call call;
+        kw_rows out = 0;
+        call.check(kw_explain(handle_, sql.empty() ? "" : sql.data(), sql.size(), options.raw(), &out, call.slot()));
+        std::vector<PlanStep> list;
+        for (auto& [id, parent, text] : Rows(out).all<std::int64_t, std::int64_t, std::string>()) list.push_back({id, parent, std::move(text)});
+        return list;
+    }
+    /// The indexes that would help one statement, most useful first; the database is not changed. Throws as explain() does.
+    std::vector<IndexAdvice> advise(std::string_view sql, const Options& options = Options()) const {
+        detail::Call call;
+        kw_rows out = 0;
+        call.check(kw_advise(handle_, sql.empty() ? "" : sql.data(), sql.size(), options.raw(), &out, call.slot()));
+        std::vector<IndexAdvice> list;
+        for (const Row& row : Rows(out)) {
+            const auto text = [&row](std::size_t column) { return row.get<std::string>(column); };
+            list.push_back({text(0), text(1), text(2), text(3)});
+        }
+        return list;
     }
 
  private:
@@ -1890,13 +2032,9 @@ class Report {
     /// All of it as a JSON object.
     std::string json() const {
         detail::Call call;
-        std::string text(4096, '\0');
-        std::size_t length = 0;
-        call.check(kw_report_json(handle_.get(), text.data(), text.size() + 1, &length, call.slot()));
-        const bool whole = length <= text.size();
-        text.resize(length);
-        if (!whole) call.check(kw_report_json(handle_.get(), text.data(), text.size() + 1, &length, call.slot()));
-        return text;
+        return detail::text_of(call, 4096, [&](char* buffer, std::size_t size, std::size_t* length) {
+            return kw_report_json(handle_.get(), buffer, size, length, call.slot());
+        });
     }
 
  private:
@@ -2057,6 +2195,168 @@ inline Report Store::rebuild_table(std::string_view table, std::string_view defi
                                 options.raw(), &out, call.slot()));
     return Report(out);
 }
+
+// ------------------------------------------------------------------------------------------------------------- log --
+
+/// How much an event matters. A view or a function that asks for one level gets those above it as well.
+enum class LogLevel : std::uint32_t {
+    error = KW_LOG_ERROR,  ///< what an operator has to look at
+    warn = KW_LOG_WARN,    ///< what may become a problem: slow calls, timeouts, forgotten transactions
+    info = KW_LOG_INFO,    ///< stores opened and closed, migrations applied
+    debug = KW_LOG_DEBUG,  ///< errors that a program can expect
+    trace = KW_LOG_TRACE   ///< all else
+};
+
+/// One event of the library's log, with texts of its own: it may be kept and handed to other threads.
+struct LogEvent {
+    LogLevel level;
+    std::chrono::system_clock::time_point time;
+    std::uint64_t dropped;  ///< events that this Log has lost just before this one because it was full
+    std::string target;     ///< which part of the library: "keepwell::slow", "keepwell::error", ...
+    std::string message;    ///< a sentence for people
+    std::string fields;     ///< the same for programs: a JSON object
+};
+
+namespace detail {
+
+inline LogEvent event_of(const kw_log_event& raw) {
+    using Clock = std::chrono::system_clock;
+    return LogEvent{static_cast<LogLevel>(raw.level),
+                    Clock::time_point(std::chrono::duration_cast<Clock::duration>(std::chrono::microseconds(raw.time_us))), raw.dropped,
+                    std::string(raw.target, raw.target_len), std::string(raw.message, raw.message_len), std::string(raw.fields, raw.fields_len)};
+}
+
+/// A function that on_log() was given.
+struct LogFunction {
+    explicit LogFunction(std::function<void(const LogEvent&)> f) : function(std::move(f)) {}
+
+    static void call(const kw_log_event* event, void* context) noexcept {
+        LogFunction& self = *static_cast<LogFunction*>(context);
+        if (self.removed.load(std::memory_order_acquire)) return;
+        running() = &self;
+        try {
+            self.function(event_of(*event));
+        } catch (...) {
+        }
+        running() = nullptr;
+    }
+    /// The function that the calling thread is in.
+    static LogFunction*& running() noexcept {
+        static thread_local LogFunction* one = nullptr;
+        return one;
+    }
+
+    std::function<void(const LogEvent&)> function;
+    std::atomic<bool> removed{false};
+};
+
+/// The process has one function. Never destroyed: threads may log while the program exits.
+struct LogSeat {
+    std::mutex lock;
+    /// What the library calls, or a removed one that it may still call.
+    std::shared_ptr<LogFunction> taken;
+
+    static LogSeat& one() {
+        static LogSeat& seat = *new LogSeat;
+        return seat;
+    }
+};
+
+}  // namespace detail
+
+/// Keeps a function of on_log() in place. Its destructor removes the function, unless another one has taken its place already, and waits
+/// for calls under way; so it must not hold a lock that the function takes. Inside the function itself it does not wait.
+class [[nodiscard]] LogGuard {
+ public:
+    explicit LogGuard(std::shared_ptr<detail::LogFunction> function) noexcept : function_(std::move(function)) {}
+    LogGuard(LogGuard&&) noexcept = default;
+    LogGuard& operator=(LogGuard&& other) noexcept {
+        if (this != &other) {
+            remove();
+            function_ = std::move(other.function_);
+        }
+        return *this;
+    }
+    ~LogGuard() { remove(); }
+
+    /// Removes the function now; harmless when done already.
+    void remove() noexcept {
+        const auto function = std::exchange(function_, nullptr);
+        if (!function) return;
+        function->removed.store(true, std::memory_order_release);
+        // The library still knows it then; the next one takes its place.
+        if (detail::LogFunction::running() != nullptr) return;
+        auto& seat = detail::LogSeat::one();
+        const std::lock_guard<std::mutex> locked(seat.lock);
+        if (seat.taken != function) return;
+        if (kw_log_set_callback(KW_LOG_OFF, nullptr, nullptr, nullptr) == KW_OK) seat.taken = nullptr;
+    }
+
+ private:
+    std::shared_ptr<detail::LogFunction> function_;
+};
+
+/// Has `function` called for each event of `level` and above until the guard goes, in place of the one before: the process has one. It
+/// runs on the thread on which the event happens, with no other call of it at the same time; it must not take long, its exceptions are
+/// swallowed, and no event of its own reaches it. MisuseError from inside of it. A forked child has none.
+inline LogGuard on_log(LogLevel level, std::function<void(const LogEvent&)> function) {
+    if (!function) throw MisuseError(KW_MISUSE, "on_log: the function is empty");
+    // Not after the lock: who holds it may wait for this call to end.
+    if (detail::LogFunction::running() != nullptr) throw MisuseError(KW_MISUSE, "on_log: not from inside of the function itself");
+    auto made = std::make_shared<detail::LogFunction>(std::move(function));
+    auto& seat = detail::LogSeat::one();
+    const std::lock_guard<std::mutex> locked(seat.lock);
+    detail::Call call;
+    call.check(kw_log_set_callback(static_cast<std::uint32_t>(level), detail::LogFunction::call, made.get(), call.slot()));
+    seat.taken = made;
+    return LogGuard(std::move(made));
+}
+
+/// A view of the library's log: a bounded line of the events from now on, read when the program likes.
+class Log {
+ public:
+    /// Of the events of `level` and above it keeps up to `capacity` (0: 1024) until they are read; full, it loses the oldest.
+    explicit Log(LogLevel level = LogLevel::info, std::uint32_t capacity = 0) {
+        detail::Call call;
+        kw_log out = 0;
+        call.check(kw_log_open(static_cast<std::uint32_t>(level), capacity, &out, call.slot()));
+        handle_ = out;
+    }
+    Log(Log&& other) noexcept : handle_(other.handle_.exchange(0)) {}
+    Log& operator=(Log&& other) noexcept {
+        if (this != &other) end(handle_.exchange(other.handle_.exchange(0)));
+        return *this;
+    }
+    ~Log() { close(); }
+
+    /// The next event; waits for it. Nothing: the view was closed.
+    std::optional<LogEvent> next() { return next_within(-1); }
+    /// The next event; nothing: none came in time, or the view was closed.
+    template <class Rep, class Period>
+    std::optional<LogEvent> next(std::chrono::duration<Rep, Period> timeout) { return next_within(detail::micros_of(timeout)); }
+    /// Closes it, from any thread: who waits in next() gets nothing. Harmless when done already.
+    void close() noexcept { end(handle_.exchange(0)); }
+    bool is_open() const noexcept { return handle_ != 0; }
+    kw_log handle() const noexcept { return handle_; }
+
+ private:
+    static void end(kw_log handle) noexcept {
+        if (handle != 0) kw_log_close(handle);
+    }
+    std::optional<LogEvent> next_within(std::int64_t timeout_us) {
+        const kw_log handle = handle_;
+        if (handle == 0) return std::nullopt;
+        detail::Call call;
+        auto raw = detail::sized<kw_log_event>();
+        const kw_status status = kw_log_next(handle, timeout_us, &raw, call.slot());
+        if (status == KW_ROW) return detail::event_of(raw);
+        // Another thread may have closed it just before the call.
+        if (status != KW_DONE && handle_ != 0) call.check(status);
+        return std::nullopt;
+    }
+
+    std::atomic<kw_log> handle_{0};
+};
 
 /// The version of the library that the program runs with, "0.1.0".
 inline const char* version() noexcept { return kw_version(); }

@@ -54,6 +54,8 @@ pub struct Op<'a> {
     queued: Cell<u64>,
     blocked: Cell<u64>,
     shared: Cell<bool>,
+    /// It is the maintenance's: what gets in its way is not counted.
+    own: bool,
 }
 
 impl<'a> Op<'a> {
@@ -71,6 +73,7 @@ impl<'a> Op<'a> {
             queued: Cell::new(0),
             blocked: Cell::new(0),
             shared: Cell::new(false),
+            own: false,
         }
     }
 
@@ -78,6 +81,16 @@ impl<'a> Op<'a> {
     pub fn new(timeout: Option<Duration>, token: Option<CancelToken>, caller: Option<&'a dyn Caller>) -> Self {
         let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
         Op { deadline, token, caller, timeout, ..Op::unbounded() }
+    }
+
+    /// An operation of the maintenance's: its waits and its end are no caller's, and counted nowhere.
+    pub fn own(timeout: Duration) -> Self {
+        Op { own: true, ..Op::new(Some(timeout), None, None) }
+    }
+
+    /// Whether it is the maintenance's.
+    pub fn is_own(&self) -> bool {
+        self.own
     }
 
     /// An operation that goes on elsewhere within the same bounds, with a caller of its own there.
@@ -99,6 +112,7 @@ impl<'a> Op<'a> {
             queued: self.queued.clone(),
             blocked: self.blocked.clone(),
             shared: self.shared.clone(),
+            own: self.own,
             ..Op::unbounded()
         }
     }

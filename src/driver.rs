@@ -3,6 +3,7 @@
 mod obstacle;
 mod query_plan;
 pub mod sqlite;
+mod tally;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::value::Params;
 
 pub use self::obstacle::{Obstacle, Obstacles, Stage};
 pub use self::query_plan::{tree, Advice, Node};
+pub use self::tally::{KeptTally, Tally};
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,6 +225,10 @@ pub trait Connection: Send {
     /// Adds what an operation has spent on the run under way, where somebody measures. Says whether the run is over and was slow: what it spent,
     /// and did, can be asked until its use ends.
     fn spend(&mut self, cursor: Cursor, op: &Op<'_>, part: Part) -> bool;
+
+    /// Takes what is to be counted of the run that ended last and whose operation shares its transaction ([`Op::shares`]); `None`: nobody
+    /// measures, or there was none.
+    fn take_tally(&mut self) -> Option<KeptTally>;
 
     /// What a slow run has spent.
     fn spent(&self, cursor: Cursor) -> Option<Spent>;

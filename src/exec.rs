@@ -2,6 +2,8 @@
 
 mod slow;
 
+pub use self::slow::Given;
+
 use std::sync::Arc;
 
 use crate::cancel::Op;
@@ -26,7 +28,7 @@ pub fn first_batch(
     let limit = if read_only { limit } else { Limit::NONE };
     let result = connection.bind(cursor, params, !read_only).and_then(|()| connection.fetch(cursor, op, batch, limit));
     let changed = if counts_rows && result.is_ok() { connection.changed_rows() } else { 0 };
-    spend(connection, cursor, op, End::of(&result), batch.rows(), changed, Some(params));
+    spend(connection, cursor, op, End::of(&result), batch.rows(), changed, Given::Once(params));
     if result.is_err() {
         connection.finish(cursor);
     }
@@ -35,20 +37,21 @@ pub fn first_batch(
 
 /// Counts what a call has spent on a statement, while its run is under way, and logs it where it is over and slow.
 #[inline]
-pub fn spend(
-    connection: &mut dyn Connection,
-    cursor: Cursor,
-    op: &Op<'_>,
-    end: End,
-    rows: usize,
-    changed: i64,
-    params: Option<Params<'_>>,
-) {
+pub fn spend(connection: &mut dyn Connection, cursor: Cursor, op: &Op<'_>, end: End, rows: usize, changed: i64, given: Given<'_>) {
     // What came before an error is not handed out.
     let (returned, changed) = if end == End::Failed { (0, 0) } else { (rows as u64, changed.max(0) as u64) };
     if connection.spend(cursor, op, Part { end, returned, changed }) {
-        slow::log(connection, cursor, params);
+        slow::log(connection, cursor, given);
     }
+}
+
+/// Ends a run before its end, and tells the log of it where it was slow so far.
+pub fn close(connection: &mut dyn Connection, cursor: Cursor) {
+    let slow_nanos = connection.gauge().map_or(u64::MAX, |(meter, _)| meter.slow_nanos);
+    if connection.spent(cursor).is_some_and(|spent| spent.nanos >= slow_nanos) {
+        slow::log(connection, cursor, Given::Before);
+    }
+    connection.finish(cursor);
 }
 
 /// Runs one statement to its end and says what it changed. Rows that it returns are dropped.
@@ -57,7 +60,7 @@ pub fn execute(connection: &mut dyn Connection, cursor: Cursor, params: Params<'
     let result = connection.bind(cursor, params, true).and_then(|()| run_out(connection, cursor, op, batch));
     let changes = connection.changes();
     let end = if result.is_ok() { End::Done } else { End::Failed };
-    spend(connection, cursor, op, end, 0, changes.rows_affected, Some(params));
+    spend(connection, cursor, op, end, 0, changes.rows_affected, Given::Once(params));
     connection.finish(cursor);
     result.map(|()| changes)
 }
@@ -118,7 +121,7 @@ pub fn execute_many(
     connection.count_from_here(cursor)?;
     let result = each_row(connection, cursor, matrix, op, batch);
     let end = if result.is_ok() { End::Done } else { End::Failed };
-    spend(connection, cursor, op, end, 0, *result.as_ref().unwrap_or(&0), None);
+    spend(connection, cursor, op, end, 0, *result.as_ref().unwrap_or(&0), Given::Many(matrix));
     connection.finish(cursor);
     let Changes { last_insert_id, .. } = connection.changes();
     result.map(|sum| Changes { last_insert_id, rows_affected: if connection.has_changed() { sum } else { 0 } })
@@ -199,7 +202,7 @@ impl Script<'_, '_> {
         });
         let changes = self.connection.changes();
         let end = if result.is_ok() { End::Done } else { End::Failed };
-        spend(self.connection, cursor, self.op, end, 0, changes.rows_affected, None);
+        spend(self.connection, cursor, self.op, end, 0, changes.rows_affected, Given::Before);
         if self.op.began() != 0 {
             self.op.begins_now();
         }

@@ -22,7 +22,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::cancel::{Bounds, Op};
-use crate::driver::{Commit, Limit, Mode, Permit, Plan};
+use crate::driver::{Commit, KeptTally, Limit, Mode, Permit, Plan};
 use crate::error::{Error, Kind, Result};
 use crate::exec;
 use crate::member::{Done, Member, Wants};
@@ -92,18 +92,24 @@ impl Place<'_> {
         }
     }
 
-    /// Tells the caller, who wakes up, of a write that has been in a shared transaction, and counts how long the call has taken, if it has run.
-    fn answer(self, lease: &mut Lease<&Pool>, result: Result<Done>) {
+    /// Tells the caller, who wakes up, of a write that has been in a shared transaction, and counts it, if it has run.
+    fn answer(self, lease: &mut Lease<&Pool>, result: Result<Done>, tally: Option<KeptTally>) {
         let elapsed = match &self {
             Place::Own(_, op) => op.elapsed_nanos(),
             Place::Other(follower) => follower.op().elapsed_nanos(),
         };
-        let has_run = !result.as_ref().is_err_and(|error| was_stopped(error) || error.kind() == Kind::Sql);
-        if let (Some(elapsed), Some((_, sheet)), true) = (elapsed, lease.connection().gauge(), has_run) {
-            sheet.writes.record_alone(elapsed);
+        if let (Some(elapsed), Some(tally), Some((_, sheet))) = (elapsed, tally, lease.connection().gauge()) {
+            tally.count(sheet, elapsed);
         }
         self.member().answer(result);
     }
+}
+
+/// A write that has run in the open transaction, with what it gave, and what is to be counted of it (`None`: it came to no run).
+struct Ran<'a> {
+    place: Place<'a>,
+    result: Result<Done>,
+    tally: Option<KeptTally>,
 }
 
 /// Why a write could not stay in the transaction.
@@ -121,7 +127,7 @@ struct Group<'g, 'l, 'a> {
     rules: Rules,
     /// What has run in the open transaction, with what it gave. A failure is a result like any other: it may come from what an earlier
     /// member wrote, so it too is true only once that is durable.
-    members: Vec<(Place<'a>, Result<Done>)>,
+    members: Vec<Ran<'a>>,
     /// When the wait for more members ends, once it has begun.
     waited_until: Option<Instant>,
     /// When the transaction takes nobody in any more.
@@ -206,13 +212,15 @@ impl<'a> Group<'_, '_, 'a> {
         match self.join(&place) {
             Ok(result) => {
                 self.deadline = [self.deadline, place.deadline()].into_iter().flatten().min();
-                self.members.push((place, result));
+                let tally = self.lease.connection().take_tally();
+                self.members.push(Ran { place, result, tally });
                 return ControlFlow::Continue(());
             }
             Err(Trouble::Ended(error)) => {
                 // The others first: the error may come from what one of them wrote.
+                let tally = self.lease.connection().take_tally();
                 self.replay();
-                place.answer(self.lease, Err(error));
+                place.answer(self.lease, Err(error), tally);
             }
             Err(Trouble::Unfit) => self.set_apart(place, Group::replay),
             Err(Trouble::Alone) => self.set_apart(place, Group::commit),
@@ -235,6 +243,8 @@ impl<'a> Group<'_, '_, 'a> {
     }
 
     fn join(&mut self, place: &Place<'a>) -> Result<Result<Done>, Trouble> {
+        // What could not stay in a transaction is counted when it has run by itself.
+        drop(self.lease.connection().take_tally());
         match self.can_share(place) {
             Ok(true) => {}
             Ok(false) => return Err(Trouble::Alone),
@@ -278,8 +288,8 @@ impl<'a> Group<'_, '_, 'a> {
             Commit::Committed(_) => self.lease.grouped(self.members.len()),
             Commit::RolledBack(_) | Commit::StillOpen(_) | Commit::Unknown(_) => return self.one_by_one(),
         }
-        for (place, result) in self.members.drain(..) {
-            place.answer(self.lease, result);
+        for Ran { place, result, tally } in self.members.drain(..) {
+            place.answer(self.lease, result, tally);
         }
     }
 
@@ -297,12 +307,15 @@ impl<'a> Group<'_, '_, 'a> {
         let op = Op::unbounded();
         self.roll_back();
         self.lease.connection().begin(Mode::Immediate, &op).map_err(Trouble::Ended)?;
+        op.shares(true);
         for index in 0..self.members.len() {
-            if self.members[index].1.as_ref().is_err_and(was_stopped) {
+            if self.members[index].result.as_ref().is_err_and(was_stopped) {
                 continue;
             }
-            let result = run(self.lease, self.members[index].0.member(), &op);
-            self.members[index].1 = self.verdict(result)?;
+            op.begins_now();
+            let result = run(self.lease, self.members[index].place.member(), &op);
+            self.members[index].result = self.verdict(result)?;
+            self.members[index].tally = self.lease.connection().take_tally();
         }
         Ok(())
     }
@@ -312,9 +325,9 @@ impl<'a> Group<'_, '_, 'a> {
     fn one_by_one(&mut self) {
         self.roll_back();
         let mut own = Vec::new();
-        while let Some((place, before)) = self.members.pop() {
+        while let Some(Ran { place, result, tally }) = self.members.pop() {
             match place {
-                place if before.as_ref().is_err_and(was_stopped) => place.answer(self.lease, before),
+                place if result.as_ref().is_err_and(was_stopped) => place.answer(self.lease, result, tally),
                 Place::Other(follower) => self.lease.return_follower(follower),
                 Place::Own(member, op) => own.push((member, op)),
             }

@@ -1,9 +1,10 @@
-//! A few pages served by HTTP/1.1 to this machine: one thread, one request at a time, nothing kept open.
+//! A few pages served by HTTP/1.1 to this machine: one thread, one answer at a time, nothing kept open.
 //!
-//! It serves scrapers and probes, which ask once every few seconds. A request has [`PATIENCE`] to arrive and to be answered, whatever the
-//! other side does, and no more than [`LARGEST`] bytes. A browser is refused unless it was sent here by an address: a name that leads to
-//! loopback is how a web page would read what is here (DNS rebinding).
+//! It serves scrapers and probes, which ask once every few seconds. A request has [`PATIENCE`] to arrive, and again to be answered, whatever
+//! the other side does, and no more than [`LARGEST`] bytes. Who is slow to ask holds up nobody: requests arrive side by side. A browser is
+//! refused unless it was sent here by an address: a name that leads to loopback is how a web page would read what is here (DNS rebinding).
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LARGEST: usize = 8 * 1024;
 /// How long the listener waits when the system has no room for another connection.
 const BREATHER: Duration = Duration::from_millis(50);
+/// How often it looks whether more of a request has arrived, while there are any.
+const GLANCE: Duration = Duration::from_millis(2);
+/// How many requests may be arriving; the oldest one goes when there are more.
+const ARRIVING: usize = 256;
 
 /// What there is to see.
 pub trait Pages: Send + Sync {
@@ -125,27 +130,73 @@ struct Request {
     accept: String,
 }
 
+/// A connection whose request has not arrived as a whole.
+struct Arrival {
+    stream: TcpStream,
+    bytes: Vec<u8>,
+    end: Instant,
+}
+
+/// What there is of a request so far.
+enum Arrived {
+    Part,
+    Whole(std::result::Result<Request, Page>),
+    /// The other side has gone, or was too slow.
+    Nobody,
+}
+
 impl Service {
     fn run(&self) {
-        loop {
-            let accepted = self.socket.accept();
-            if self.stopped.load(Ordering::Acquire) {
-                return;
-            }
-            match accepted {
-                Ok((stream, _)) => drop(self.serve(stream)),
-                Err(_) => std::thread::sleep(BREATHER),
+        let mut arrivals = VecDeque::new();
+        while self.accept(&mut arrivals) {
+            arrivals.retain_mut(|arrival: &mut Arrival| match arrival.look() {
+                Arrived::Part => true,
+                Arrived::Whole(request) => {
+                    let _ = self.serve(&mut arrival.stream, &request);
+                    false
+                }
+                Arrived::Nobody => false,
+            });
+            if !arrivals.is_empty() {
+                std::thread::sleep(GLANCE);
             }
         }
     }
 
-    fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        let request = receive(&mut stream, Instant::now() + PATIENCE)?;
-        let (page, with_body) = match &request {
+    /// Takes in who has come: waits for somebody where nobody is there. `false`: the listener was stopped.
+    fn accept(&self, arrivals: &mut VecDeque<Arrival>) -> bool {
+        loop {
+            let waits = arrivals.is_empty();
+            let accepted = self.socket.set_nonblocking(!waits).and_then(|()| self.socket.accept());
+            if self.stopped.load(Ordering::Acquire) {
+                return false;
+            }
+            match accepted {
+                Ok((stream, _)) => {
+                    if stream.set_nonblocking(true).is_ok() {
+                        arrivals.push_back(Arrival { stream, bytes: Vec::new(), end: Instant::now() + PATIENCE });
+                    }
+                    if arrivals.len() > ARRIVING {
+                        arrivals.pop_front();
+                        return true;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(_) => {
+                    std::thread::sleep(BREATHER);
+                    return true;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, stream: &mut TcpStream, request: &std::result::Result<Request, Page>) -> std::io::Result<()> {
+        let (page, with_body) = match request {
             Ok(request) => (self.answer(request), request.method != "HEAD"),
             Err(page) => (page.clone(), true),
         };
-        send(&mut stream, &page, with_body, Instant::now() + PATIENCE)
+        stream.set_nonblocking(false)?;
+        send(stream, &page, with_body, Instant::now() + PATIENCE)
     }
 
     fn answer(&self, request: &Request) -> Page {
@@ -169,21 +220,25 @@ fn is_address(host: &str) -> bool {
     name.is_empty() || name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
-/// The head of a request, or the page that says what is wrong with it.
-fn receive(stream: &mut TcpStream, end: Instant) -> std::io::Result<std::result::Result<Request, Page>> {
-    let mut bytes = Vec::new();
-    let mut block = [0; 1024];
-    loop {
-        stream.set_read_timeout(Some(left(end)?))?;
-        let count = stream.read(&mut block)?;
-        if count == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-        bytes.extend_from_slice(&block[..count]);
-        match parse(&bytes) {
-            Some(done) => return Ok(done),
-            None if bytes.len() > LARGEST => return Ok(Err(Page::text("431 Request Header Fields Too Large", "the request is too large"))),
-            None => {}
+impl Arrival {
+    /// Reads what has come since the last look.
+    fn look(&mut self) -> Arrived {
+        let mut block = [0; 1024];
+        loop {
+            match self.stream.read(&mut block) {
+                Ok(0) => return Arrived::Nobody,
+                Ok(count) => self.bytes.extend_from_slice(&block[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < self.end => return Arrived::Part,
+                Err(_) => return Arrived::Nobody,
+            }
+            match parse(&self.bytes) {
+                Some(done) => return Arrived::Whole(done),
+                None if self.bytes.len() > LARGEST => {
+                    return Arrived::Whole(Err(Page::text("431 Request Header Fields Too Large", "the request is too large")))
+                }
+                None => {}
+            }
         }
     }
 }
@@ -293,13 +348,46 @@ mod tests {
     }
 
     #[test]
-    fn who_says_nothing_holds_up_others_only_for_a_while() {
+    fn who_says_nothing_holds_up_nobody() {
         let listener = start();
-        let silent = TcpStream::connect(listener.address()).unwrap();
-        let answer = ask(&listener, "GET /echo HTTP/1.0\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-        drop(silent);
+        let silent: Vec<_> = (0..2 * ARRIVING)
+            .map(|number| {
+                let mut stream = TcpStream::connect(listener.address()).unwrap();
+                stream.write_all(&b"GET /echo"[..number % 9]).unwrap();
+                stream
+            })
+            .collect();
+        let began = Instant::now();
+        for _ in 0..3 {
+            let answer = ask(&listener, "GET /echo HTTP/1.0\r\n\r\n");
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        }
+        assert!(began.elapsed() < PATIENCE * silent.len() as u32 / 8);
         listener.stop();
+    }
+
+    #[test]
+    fn a_request_may_arrive_in_parts() {
+        let listener = start();
+        let mut stream = TcpStream::connect(listener.address()).unwrap();
+        for part in ["GET /e", "cho HTTP/1.1\r\nHo", "st: 127.0.0.1\r\n", "\r\n"] {
+            stream.write_all(part.as_bytes()).unwrap();
+            std::thread::sleep(GLANCE * 3);
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        listener.stop();
+    }
+
+    #[test]
+    fn who_says_nothing_does_not_hold_up_the_end() {
+        let listener = start();
+        let mut silent = TcpStream::connect(listener.address()).unwrap();
+        silent.write_all(b"GET /echo").unwrap();
+        let began = Instant::now();
+        listener.stop();
+        assert!(began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
     }
 
     #[test]

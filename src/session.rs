@@ -8,7 +8,7 @@ use crate::sync::{Mutex, MutexGuard};
 use crate::cancel::Op;
 use crate::driver::{Changes, Connection, Cursor, End, Fetch, Limit, Mode, Permit, Plan};
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::exec::{self, Matrix, Setting};
+use crate::exec::{self, Given, Matrix, Setting};
 use crate::pool::{Lease, Pool};
 use crate::process;
 use crate::rows::{Batch, Columns, First};
@@ -222,7 +222,7 @@ impl Session {
             op.begins_now();
         }
         let fetched = connection.fetch(cursor, op, batch, limit);
-        exec::spend(connection, cursor, op, End::of(&fetched), batch.rows(), 0, None);
+        exec::spend(connection, cursor, op, End::of(&fetched), batch.rows(), 0, Given::Before);
         if !matches!(fetched, Ok(Fetch::More)) {
             connection.finish(cursor);
             if owned {
@@ -243,7 +243,7 @@ impl Session {
         };
         let owned = body.is_stream();
         if let Some(lease) = &mut body.lease {
-            lease.connection().finish(cursor);
+            exec::close(lease.connection(), cursor);
         }
         if owned {
             body.lease = None;

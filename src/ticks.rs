@@ -11,13 +11,28 @@ use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
 
-/// Where the counter and the clock stood when this was first asked.
-struct Start {
+/// Where the counter and the clock stood at the same moment.
+struct Moment {
     ticks: u64,
     clock: Instant,
 }
 
-static START: OnceBox<Start> = OnceBox::new();
+impl Moment {
+    /// Now. Of a few looks the one that was interrupted least: a thread that is put to sleep between counter and clock would spoil the rate.
+    fn now() -> Moment {
+        let look = || {
+            let before = counter();
+            let clock = Instant::now();
+            let after = counter();
+            (after.wrapping_sub(before), Moment { ticks: before, clock })
+        };
+        let (_, best) = (1..LOOKS).map(|_| look()).fold(look(), |best, next| if next.0 < best.0 { next } else { best });
+        best
+    }
+}
+
+/// When this was first asked.
+static START: OnceBox<Moment> = OnceBox::new();
 /// The processor's counter is the clock.
 static COUNTS: AtomicBool = AtomicBool::new(false);
 /// Nanoseconds for each tick, in units of 2⁻³²; 0 before the first look.
@@ -25,6 +40,8 @@ static RATE: AtomicU64 = AtomicU64::new(0);
 /// The first rate is found over this time; later ones over at least [`LONG`].
 const SHORT: Duration = Duration::from_micros(100);
 const LONG: Duration = Duration::from_secs(1);
+/// How often the two are looked at to find where they stand.
+const LOOKS: usize = 5;
 
 #[cfg(target_arch = "x86_64")]
 #[inline]
@@ -44,10 +61,10 @@ fn trusted() -> bool {
     cfg!(all(target_arch = "x86_64", target_os = "linux")) && std::fs::read_to_string(source).is_ok_and(|name| name.trim() == "tsc")
 }
 
-fn start() -> &'static Start {
+fn start() -> &'static Moment {
     START.get_or_init(|| {
         COUNTS.store(trusted(), Ordering::Relaxed);
-        Box::new(Start { ticks: counter(), clock: Instant::now() })
+        Box::new(Moment::now())
     })
 }
 
@@ -57,16 +74,29 @@ pub fn tune() {
     if !COUNTS.load(Ordering::Relaxed) {
         return RATE.store(1 << 32, Ordering::Relaxed);
     }
-    let known = RATE.load(Ordering::Relaxed) != 0;
-    if known && start.clock.elapsed() < LONG {
+    let known = RATE.load(Ordering::Relaxed);
+    if known != 0 && start.clock.elapsed() < LONG {
         return;
     }
     while start.clock.elapsed() < SHORT {
         std::hint::spin_loop();
     }
-    let (ticks, time) = (counter().wrapping_sub(start.ticks), start.clock.elapsed().as_nanos());
-    let rate = (time << 32) / u128::from(ticks.max(1));
-    RATE.store(u64::try_from(rate).unwrap_or(1 << 32).max(1), Ordering::Relaxed);
+    RATE.store(better(known, rate(start, &Moment::now())), Ordering::Relaxed);
+}
+
+fn rate(from: &Moment, to: &Moment) -> u64 {
+    let (ticks, time) = (to.ticks.wrapping_sub(from.ticks), to.clock.saturating_duration_since(from.clock).as_nanos());
+    u64::try_from((time << 32) / u128::from(ticks.max(1))).unwrap_or(1 << 32).max(1)
+}
+
+/// The rate to go on with. One that is quite another than the one `known` (0: none) is not better: the machine has slept meanwhile, when the
+/// counter goes on or begins anew and the clock stands still.
+fn better(known: u64, found: u64) -> u64 {
+    if known != 0 && known.abs_diff(found) > known / 100 {
+        known
+    } else {
+        found
+    }
 }
 
 /// Ticks since some moment. Never 0.
@@ -102,6 +132,19 @@ mod tests {
         let (least, ticks, most) = (clock.elapsed(), nanos(began, now()), clock.elapsed());
         let near = |time: Duration, percent: u128| (time.as_nanos() * percent / 100) as u64;
         assert!(near(least, 97) <= ticks && ticks <= near(most, 103), "{least:?} {ticks} {most:?}");
+    }
+
+    #[test]
+    fn a_machine_that_slept_does_not_spoil_the_rate() {
+        let start = Moment { ticks: 1_000, clock: Instant::now() };
+        let later = |ticks, seconds| Moment { ticks, clock: start.clock + Duration::from_secs(seconds) };
+        let known = better(0, rate(&start, &later(1_000 + 3_000_000_000, 1)));
+        assert_eq!(known, (1 << 32) / 3);
+        let good = better(known, rate(&start, &later(1_000 + 30_000_300_000, 10)));
+        assert!(good < known && known - good < known / 10_000);
+        // The counter went on for eight hours that the clock does not know of; it began anew.
+        assert_eq!(better(good, rate(&start, &later(1_000 + 3_000_000_000 * 28_800, 20))), good);
+        assert_eq!(better(good, rate(&start, &later(5, 20))), good);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use log::Level;
 
+use super::Matrix;
 use crate::driver::{tree, Connection, Cursor};
 use crate::value::{Params, ValueRef};
 
@@ -9,12 +10,13 @@ use crate::value::{Params, ValueRef};
 const TARGET: &str = "keepwell::slow";
 /// A longer statement is cut in the log.
 const LONGEST: usize = 2_000;
+/// The same with the values of its parameters in it.
+const LONGEST_SHOWN: usize = 8_000;
 
-/// Counts a slow run and tells the log of it, before its use ends. `params` are not known where more of a result was fetched later.
+/// Tells the log of a slow run, before its use ends.
 #[cold]
-pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Params<'_>>) {
-    let (Some((meter, sheet)), Some(spent)) = (connection.gauge(), connection.spent(cursor)) else { return };
-    sheet.slow.add_alone(1);
+pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Given<'_>) {
+    let (Some((meter, _)), Some(spent)) = (connection.gauge(), connection.spent(cursor)) else { return };
     if !log::log_enabled!(target: TARGET, Level::Warn) {
         return;
     }
@@ -22,15 +24,19 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Param
     let Ok(sql) = connection.plan(cursor).map(|plan| plan.sql.clone()) else { return };
     let scans = connection.scans(cursor);
     let params = match params {
-        _ if show => connection.expanded(cursor).unwrap_or_default(),
-        Some(params) => describe(params),
-        None => String::new(),
+        Given::Many(matrix) => format!("{} rows of {}", matrix.rows, matrix.columns),
+        Given::Once(_) | Given::Before if show => {
+            connection.expanded(cursor).map(|text| brief(&text, LONGEST_SHOWN).to_string()).unwrap_or_default()
+        }
+        Given::Once(params) => describe(params),
+        Given::Before => String::new(),
     };
-    let plan = connection.explain(&sql).map_or_else(|error| error.message().to_string(), |nodes| tree(&nodes));
+    // What changes the schema has no plan, and cannot be explained once it has run.
+    let plan = connection.explain(&sql).map(|nodes| tree(&nodes)).unwrap_or_default();
     let execution = spent.nanos.saturating_sub(spent.queue_nanos + spent.busy_nanos);
     let ms = |nanos: u64| nanos as f64 / 1e6;
     let seconds = |nanos: u64| nanos as f64 / 1e9;
-    let text = brief(&sql);
+    let text = brief(&sql, LONGEST);
     log::warn!(
         target: TARGET,
         store = &*store,
@@ -59,12 +65,21 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Option<Param
     );
 }
 
-fn brief(sql: &str) -> &str {
-    let mut end = sql.len().min(LONGEST);
+fn brief(sql: &str, longest: usize) -> &str {
+    let mut end = sql.len().min(longest);
     while !sql.is_char_boundary(end) {
         end -= 1;
     }
     sql[..end].trim()
+}
+
+/// What a run was given.
+#[derive(Clone, Copy)]
+pub enum Given<'a> {
+    Once(Params<'a>),
+    Many(Matrix<'a>),
+    /// By an earlier call, of whose result this one has fetched more; or nothing, in a script.
+    Before,
 }
 
 /// Types and lengths: `1: integer, 2: text of 12 bytes, name: NULL`.

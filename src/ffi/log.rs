@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ffi::{c_void, CString};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -40,6 +41,8 @@ pub struct View {
     news: Condvar,
     /// What was handed out last, whose texts are borrowed.
     lent: Mutex<Option<Event>>,
+    /// A thread is in `kw_log_next`.
+    read: AtomicBool,
 }
 
 #[derive(Default)]
@@ -53,9 +56,17 @@ struct Line {
 /// Who hears of events in this process.
 #[derive(Default)]
 struct Listeners {
+    /// Taken after `callback` by who needs both: a callback may open and close views.
     views: Mutex<Vec<Arc<View>>>,
     callback: Mutex<Option<Callback>>,
+    /// The level of the callback; [`LevelFilter::Off`]: there is none. Written under the lock of the callback.
+    called_from: AtomicUsize,
+    /// What closed views had lent: another thread may just be reading it.
+    parted: Mutex<VecDeque<Event>>,
 }
+
+/// So many views are closed before the texts go that the first of them had lent.
+const PARTED: usize = 64;
 
 struct Callback {
     level: Level,
@@ -162,6 +173,11 @@ impl<'k> VisitSource<'k> for Fields {
 }
 
 impl View {
+    fn new(level: Level, capacity: usize) -> Self {
+        let (line, news, lent, read) = (Mutex::default(), Condvar::new(), Mutex::new(None), AtomicBool::new(false));
+        View { level, capacity, line, news, lent, read }
+    }
+
     fn push(&self, event: Event) {
         let mut line = self.line.lock();
         if line.closed {
@@ -199,14 +215,15 @@ impl View {
     }
 }
 
-/// Makes the library's log come here, as detailed as anybody wants it.
+/// Makes the library's log come here, as detailed as anybody wants it. Waits for no callback: one may be who asks.
 fn tune(listeners: &Listeners) -> Result<()> {
-    let views = listeners.views.lock().iter().map(|view| view.level.to_level_filter()).max();
-    let callback = listeners.callback.lock().as_ref().map(|callback| callback.level.to_level_filter());
-    let most = views.max(callback).unwrap_or(LevelFilter::Off);
-    static SET: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-    if !SET.load(std::sync::atomic::Ordering::Acquire) && log::set_logger(&LOGGER).is_ok() {
-        SET.store(true, std::sync::atomic::Ordering::Release);
+    // Held to the end: of two that tune at the same time, the later one knows more.
+    let views = listeners.views.lock();
+    let callback = LevelFilter::iter().nth(listeners.called_from.load(Ordering::Acquire)).unwrap_or(LevelFilter::Off);
+    let most = views.iter().map(|view| view.level.to_level_filter()).fold(callback, Ord::max);
+    static SET: AtomicBool = AtomicBool::new(false);
+    if !SET.load(Ordering::Acquire) && log::set_logger(&LOGGER).is_ok() {
+        SET.store(true, Ordering::Release);
     }
     if !std::ptr::addr_eq(log::logger(), &raw const LOGGER) {
         return Err(Error::new(
@@ -226,7 +243,8 @@ fn level(number: u32) -> Result<Option<Level>> {
 
 /// Has `callback` called with its `context` for each event of `level` and above, on the thread on which it happens; in place of the one
 /// before. `KW_LOG_OFF`, or NULL: for none. Waits for calls under way, so that nothing uses the context of the one before when this returns.
-/// Nothing is called in a forked child. Errors: `KW_MISUSE` from inside the callback.
+/// The callback may use the library, but must not wait for what another thread holds, a writer for one: that thread may have an event, and
+/// waits for the callback. A view has no such bounds. Nothing is called in a forked child. Errors: `KW_MISUSE` from inside the callback.
 #[no_mangle]
 pub unsafe extern "C" fn kw_log_set_callback(level: u32, callback: kw_log_callback, context: *mut c_void, err: *mut kw_error) -> kw_status {
     guard(err, || {
@@ -235,7 +253,10 @@ pub unsafe extern "C" fn kw_log_set_callback(level: u32, callback: kw_log_callba
             return Err(Error::new(Kind::Misuse, "log: the callback cannot be replaced from inside itself"));
         }
         let listeners = LISTENERS.get()?;
-        *listeners.callback.lock() = level.zip(callback).map(|(level, function)| Callback { level, function, context });
+        let mut seat = listeners.callback.lock();
+        *seat = level.zip(callback).map(|(level, function)| Callback { level, function, context });
+        let called_from = seat.as_ref().map_or(LevelFilter::Off, |callback| callback.level.to_level_filter());
+        listeners.called_from.store(called_from as usize, Ordering::Release);
         tune(listeners)?;
         Ok(KW_OK)
     })
@@ -252,7 +273,7 @@ pub unsafe extern "C" fn kw_log_open(level: u32, capacity: u32, out: *mut kw_log
         }
         let listeners = LISTENERS.get()?;
         let capacity = if capacity == 0 { 1024 } else { capacity as usize };
-        let view = Arc::new(View { level, capacity, line: Mutex::default(), news: Condvar::new(), lent: Mutex::new(None) });
+        let view = Arc::new(View::new(level, capacity));
         let handle = handle::insert(Object::Log(view.clone()))?;
         listeners.views.lock().push(view);
         if let Err(error) = tune(listeners) {
@@ -266,21 +287,33 @@ pub unsafe extern "C" fn kw_log_open(level: u32, capacity: u32, out: *mut kw_log
 }
 
 /// The next event of a view: `KW_ROW` with one in `out`, `KW_DONE` when none came within `timeout_us` microseconds (negative: without end), or
-/// the view was closed meanwhile. The texts are borrowed until the next call on the view; one thread at a time reads it.
+/// the view was closed meanwhile. The texts are borrowed until the next call on the view. Errors: `KW_MISUSE` while another thread waits
+/// here; `KW_INVALID_HANDLE` after the closing.
 #[no_mangle]
 pub unsafe extern "C" fn kw_log_next(log: kw_log, timeout_us: i64, out: *mut kw_log_event, err: *mut kw_error) -> kw_status {
     guard(err, || {
         // SAFETY: the caller keeps the promises of the header.
         let out = unsafe { Out::new(out, "out")? };
         let view = find(log)?;
-        let Some(event) = view.next(u64::try_from(timeout_us).ok().map(Duration::from_micros)) else { return Ok(KW_DONE) };
-        let mut lent = view.lent.lock();
-        out.write(lent.insert(event).lend());
-        Ok(KW_ROW)
+        if view.read.swap(true, Ordering::Acquire) {
+            return Err(Error::new(Kind::Misuse, "log: another thread reads this view; open one for each"));
+        }
+        let event = view.next(u64::try_from(timeout_us).ok().map(Duration::from_micros));
+        let status = if event.is_some() { KW_ROW } else { KW_DONE };
+        if let Some(event) = event {
+            let mut lent = view.lent.lock();
+            out.write(lent.insert(event).lend());
+            if view.line.lock().closed {
+                part(lent.take())?;
+            }
+        }
+        view.read.store(false, Ordering::Release);
+        Ok(status)
     })
 }
 
-/// Closes a view; who waits for its next event gets `KW_DONE`. Harmless for one that is closed already.
+/// Closes a view, from any thread: who waits for its next event gets `KW_DONE`, and who just reads one may go on to. Harmless for one that
+/// is closed already.
 #[no_mangle]
 pub unsafe extern "C" fn kw_log_close(log: kw_log) -> kw_status {
     guard(std::ptr::null_mut(), || {
@@ -293,8 +326,19 @@ fn close(log: kw_log) -> Result<()> {
     let Some(Object::Log(view)) = handle::take(log, Kinds::Log)? else { return Ok(()) };
     view.close();
     let listeners = LISTENERS.get()?;
+    part(view.lent.lock().take())?;
     listeners.views.lock().retain(|other| !Arc::ptr_eq(other, &view));
     tune(listeners)
+}
+
+/// Keeps the texts that a view had lent when it was closed.
+fn part(lent: Option<Event>) -> Result<()> {
+    let mut parted = LISTENERS.get()?.parted.lock();
+    parted.extend(lent);
+    if parted.len() > PARTED {
+        parted.pop_front();
+    }
+    Ok(())
 }
 
 fn find(log: kw_log) -> Result<Arc<View>> {

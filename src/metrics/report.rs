@@ -175,12 +175,13 @@ impl Known {
 impl Line {
     fn settle(&mut self) {
         let closed = &self.closed;
-        self.open.retain(|cells| {
-            let held = Arc::strong_count(cells) > 1;
-            if !held {
+        self.open.retain_mut(|cells| match Arc::get_mut(cells) {
+            None => true,
+            // Whoever counted there has let go of it, and all that was counted can be seen here.
+            Some(cells) => {
                 cells.add_to(closed);
+                false
             }
-            held
         });
     }
 

@@ -100,12 +100,13 @@ impl Sheets {
     }
 
     fn settle(&self, open: &mut Vec<Arc<Sheet>>) {
-        open.retain(|sheet| {
-            let held = Arc::strong_count(sheet) > 1;
-            if !held {
+        open.retain_mut(|sheet| match Arc::get_mut(sheet) {
+            None => true,
+            // Whoever counted there has let go of it, and all that was counted can be seen here.
+            Some(sheet) => {
                 sheet.add_to(&self.closed);
+                false
             }
-            held
         });
     }
 }

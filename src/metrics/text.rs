@@ -96,9 +96,28 @@ fn line(text: &mut String, name: &str, suffix: &str, labels: &[LabelPair], bound
     match bound {
         None => {}
         Some(bound) if bound.is_infinite() => text.push_str(",le=\"+Inf\""),
-        // In OpenMetrics a bound is a float in its canonical form.
-        Some(bound) if bound.fract() == 0.0 => write!(text, ",le=\"{bound:.1}\"")?,
-        Some(bound) => write!(text, ",le=\"{bound:?}\"")?,
+        Some(bound) => write!(text, ",le=\"{}\"", canonical(bound))?,
     }
     writeln!(text, "}} {value}")
+}
+
+/// A bound as OpenMetrics wants it, so that it is the same text whoever writes it: as Go's `%g` does, and always a float.
+fn canonical(bound: f64) -> String {
+    let text = format!("{bound:?}");
+    match text.split_once("e-") {
+        Some((digits, power)) => format!("{digits}e-{power:0>2}"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical;
+
+    #[test]
+    fn bounds_are_written_as_the_specification_shows_them() {
+        let bounds = [1e-6, 2.5e-6, 1e-5, 1e-4, 0.001, 0.025, 1.0, 10.0, 8192.0];
+        let texts = ["1e-06", "2.5e-06", "1e-05", "0.0001", "0.001", "0.025", "1.0", "10.0", "8192.0"];
+        assert_eq!(bounds.map(canonical), texts);
+    }
 }

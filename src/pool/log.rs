@@ -176,7 +176,7 @@ impl Pool {
 
     fn writer_to_begin_anew(&self) -> Option<Lease<&Pool>> {
         self.keeper.tries.lock().last = Instant::now();
-        self.writer(&Op::new(Some(TURN), None, None), Purpose::Maintenance, false).ok()
+        self.writer(&Op::own(TURN), Purpose::Maintenance, false).ok()
     }
 
     /// Idle readers give their snapshots up, also those that become idle meanwhile; those that are reading get a moment to end.
@@ -186,7 +186,7 @@ impl Pool {
         let done = loop {
             self.rest_idle(true);
             let left = end.saturating_duration_since(Instant::now());
-            if writer.restart_log(&Op::new(Some(left.min(SLICE)), None, None)).is_ok() {
+            if writer.restart_log(&Op::own(left.min(SLICE))).is_ok() {
                 break true;
             }
             if left <= SLICE {

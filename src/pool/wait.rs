@@ -54,7 +54,9 @@ impl<'a, 'o> Wait<'a, 'o> {
         if self.bound && self.waits_for_itself() {
             return Err(Impatience::SelfDeadlock);
         }
-        self.pool.counters.waits.one();
+        if !self.op.is_own() {
+            self.pool.counters.waits.one();
+        }
         self.op.before_wait();
         Ok(*self.began.insert(Instant::now()))
     }
@@ -71,7 +73,9 @@ impl<'a, 'o> Wait<'a, 'o> {
         if let Some(began) = self.began {
             let time = began.elapsed();
             self.op.queued(time);
-            self.pool.counters.waited(self.role).time(time);
+            if !self.op.is_own() {
+                self.pool.counters.waited(self.role).time(time);
+            }
         }
     }
 
@@ -82,7 +86,9 @@ impl<'a, 'o> Wait<'a, 'o> {
         match refusal {
             Refusal::Closed => Error::new(Kind::Closed, format!("{}: the store is closed or closing", self.pool.database())),
             Refusal::Impatient(Impatience::Stopped(stop), before) => {
-                self.pool.driver.obstacles().stopped(Stage::Queue, stop);
+                if !self.op.is_own() {
+                    self.pool.driver.obstacles().stopped(Stage::Queue, stop);
+                }
                 let error = self.op.stop_error(stop, &format!("waiting for {what}"));
                 if stop == Stop::TimedOut {
                     self.explained(error, Some(before))

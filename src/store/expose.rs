@@ -1,5 +1,9 @@
 //! Where the metrics of a store go by themselves: pages that are asked for, and a file that is written now and then.
 
+use std::collections::hash_map::RandomState;
+use std::fs::OpenOptions;
+use std::hash::BuildHasher;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,7 +53,7 @@ impl Insight {
         let Some(path) = &self.file else { return Ok(()) };
         let text = self.text(Format::Prometheus)?;
         let draft = draft_of(path);
-        let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path));
+        let written = write_new(&draft, &text).and_then(|()| std::fs::rename(&draft, path));
         written.map_err(|error| {
             let _ = std::fs::remove_file(&draft);
             Error::new(Kind::Io, format!("metrics.file: {}: {error}", path.display())).with_source(error)
@@ -57,10 +61,22 @@ impl Insight {
     }
 }
 
-/// Beside the file, as a rename needs it, and with no ending that a collector reads.
+/// Beside the file, as a rename needs it, with no ending that a collector reads, and with a name that nobody else can know: in a folder where
+/// others may write too, what is there already is theirs.
 fn draft_of(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}", std::process::id()))
+    path.with_file_name(format!(".{name}.{:016x}", RandomState::new().hash_one(std::process::id())))
+}
+
+/// Writes a file that is not there yet: nothing is followed, and nothing is written over.
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// Where a file is, or would be, whatever links lead there.
+fn real(path: &Path) -> Option<PathBuf> {
+    let there = |folder: PathBuf| Some(folder.join(path.file_name()?));
+    path.canonicalize().ok().or_else(|| path.parent()?.canonicalize().ok().and_then(there))
 }
 
 impl Chores for Insight {
@@ -81,22 +97,27 @@ impl Chores for Insight {
     }
 }
 
-/// The file that metrics are written to; `None`: none.
+/// The file that metrics are written to, whatever folder the process goes to later; `None`: none.
 ///
 /// # Errors
-/// [`Kind::Config`] for the database itself.
+/// [`Kind::Config`] for the database itself, and for what is there and is no file: a rename would replace `/dev/null` by one.
 pub fn file(config: &Config, database: &str) -> Result<Option<PathBuf>> {
     let metrics = &config.metrics;
     if metrics.file.is_empty() || !metrics.enabled {
         return Ok(None);
     }
-    let path = PathBuf::from(&metrics.file);
+    let failed = |error: std::io::Error| Error::new(Kind::Config, format!("metrics.file: {}: {error}", metrics.file)).with_source(error);
+    let path = std::path::absolute(&metrics.file).map_err(failed)?;
     let same = |suffix: &str| {
         let other = PathBuf::from(format!("{database}{suffix}"));
-        other == path || matches!((other.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b)
+        other == path || real(&other).is_some_and(|other| Some(other) == real(&path))
     };
     if ["", "-wal", "-shm", "-journal"].into_iter().any(same) {
         return Err(Error::new(Kind::Config, format!("metrics.file: {} belongs to the database; name another file", metrics.file)));
+    }
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        let message = format!("metrics.file: {} is a folder, a link or a device; name a file, which is replaced as a whole", metrics.file);
+        return Err(Error::new(Kind::Config, message));
     }
     Ok(Some(path))
 }

@@ -93,7 +93,7 @@ fn pool_health((writer, readers): (Load, Load)) -> PoolHealth {
 
 impl Store {
     /// Whether the store can read and write now, and whether it is alone with its file. Waits as long as the options allow. The two tries
-    /// are counted nowhere.
+    /// are no queries and no errors; what they wait for connections is counted like anybody's wait.
     pub fn health(&self, options: &QueryOptions<'_>) -> Health {
         match self.op(options) {
             Ok(op) => self.inner.insight.health(&op, !options.unbound),

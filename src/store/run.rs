@@ -88,7 +88,7 @@ impl Store {
         options: &QueryOptions<'_>,
         body: impl FnMut(&Arc<Scope>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let op = self.op(options)?;
+        let op = self.counted(self.op(options))?;
         again_and_again(self, &op, mode, options, |mode, options| self.begin(mode, options), body)
     }
 }
@@ -107,8 +107,8 @@ impl Scope {
         options: &QueryOptions<'_>,
         mut body: impl FnMut(&Arc<Scope>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let op = self.op(options)?;
-        if self.session.is_in_transaction()? {
+        let op = self.store().counted(self.op(options))?;
+        if self.store().counted(self.session.is_in_transaction())? {
             let scope = self.begin(mode, &QueryOptions { whole: true, ..*options })?;
             return attempt(&Arc::new(scope), &mut body).map_err(|failed| failed.with);
         }

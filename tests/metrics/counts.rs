@@ -6,6 +6,7 @@ use std::time::Duration;
 use keepwell::driver::Mode;
 use keepwell::metrics::report::{Cost, Order};
 use keepwell::options::{CacheUse, Timeout};
+use keepwell::store::{Wants, Write};
 use keepwell::{Kind, Matrix, Params, QueryOptions, TxMode, ValueRef};
 
 use super::bench::Bench;
@@ -210,6 +211,34 @@ fn many_threads_lose_nothing() {
 }
 
 #[test]
+fn a_write_is_counted_once_however_often_it_was_run() {
+    let bench = Bench::new();
+    bench.execute("CREATE TABLE child(p REFERENCES t(id) DEFERRABLE INITIALLY DEFERRED)");
+    bench.execute("INSERT INTO t(id) VALUES (1)");
+    let (first, last) = ("INSERT INTO t(n) VALUES (10)", "INSERT INTO t(n) VALUES (30)");
+    for (middle, wrong) in [
+        ("INSERT INTO t(n) VALUES (20)", 0),
+        // Each of these costs the first its transaction.
+        ("INSERT INTO child VALUES (-1)", 1),
+        ("INSERT OR ROLLBACK INTO t(id) VALUES (1)", 1),
+        // An error that leaves the transaction open.
+        ("INSERT INTO t(n) VALUES (abs(-9223372036854775807 - 1))", 1),
+    ] {
+        bench.store.reset_statement_report();
+        let write = |sql| Write { sql, params: Params::NONE, wants: Wants::Changes, options: QueryOptions::default() };
+        let grown = bench.growth(&[WRITES, CHANGED], || {
+            let failed = bench.store.execute_together(&[first, middle, last].map(write)).iter().filter(|result| result.is_err()).count();
+            assert_eq!(failed, wrong, "{middle}");
+        });
+        assert_eq!(grown, [3.0, (3 - wrong) as f64], "{middle}");
+        for (sql, errors) in [(first, 0), (middle, wrong as u64), (last, 0)] {
+            let cost = cost(&bench, sql);
+            assert_eq!((cost.calls, cost.errors, cost.rows), (1, errors, 1 - errors), "{sql} with {middle}");
+        }
+    }
+}
+
+#[test]
 fn a_flood_of_statements_is_bounded_and_nothing_of_it_is_lost() {
     let bench = Bench::with(&[("metrics.statements", "50"), ("query.statement_cache", "20")]);
     bench.store.reset_statement_report();
@@ -233,6 +262,25 @@ fn what_is_switched_off_is_not_measured() {
     assert!(!series.has(READS) && !series.has(RETURNED), "nobody measures statements");
     assert_eq!(series.get("keepwell_pool_open_connections"), 2.0);
     assert_eq!(bench.store.statement_report(Order::Total), []);
+}
+
+#[test]
+fn what_the_maintenance_tries_in_vain_is_no_callers_stop() {
+    let bench = Bench::with(&[("options.wal_autocheckpoint", "4")]);
+    let options = QueryOptions::default();
+    // A reader stays, so that the log can not be begun anew.
+    let reader = bench.store.begin(TxMode::ReadOnly, &options).unwrap();
+    reader.query("SELECT count(*) FROM t", Params::NONE, &options).unwrap();
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    while bench.store.health(&options).problem.is_empty() {
+        bench.execute("INSERT INTO t(name) VALUES (hex(randomblob(8000)))");
+        assert!(std::time::Instant::now() < end, "the log is never long");
+    }
+    let series = bench.series();
+    let stops: f64 = series.names().filter(|name| name.starts_with("keepwell_stopped_total")).map(|name| series.get(name)).sum();
+    assert_eq!(stops, 0.0);
+    assert_eq!(series.get("keepwell_pool_wait_duration_seconds_count{role=\"writer\"}"), series.get("keepwell_pool_wait_count_total"));
+    reader.commit().unwrap();
 }
 
 #[test]
@@ -264,6 +312,36 @@ fn stops_by_stage_and_reason() {
     let cancelled = QueryOptions { cancel: Some(token), ..QueryOptions::default() };
     assert_eq!(bench.store.query("SELECT 1", Params::NONE, &cancelled).err().unwrap().kind(), Kind::Cancelled);
     assert_eq!(stopped("queue", "cancelled"), 1.0);
+    token.free();
+}
+
+#[test]
+fn a_slow_result_that_is_not_read_to_its_end_is_slow() {
+    let bench = Bench::with(&[("metrics.slow_query", "1ns")]);
+    bench.execute("INSERT INTO t(n) VALUES (1), (2), (3)");
+    let few = QueryOptions { batch_rows: 1, ..QueryOptions::default() };
+    let query = "SELECT n FROM t";
+    let grown = bench.growth(&["keepwell_query_slow_total", READS], || {
+        drop(bench.store.query(query, Params::NONE, &few).unwrap());
+        let tx = bench.store.begin(TxMode::ReadOnly, &few).unwrap();
+        let rows = tx.query(query, Params::NONE, &few).unwrap();
+        tx.commit().unwrap();
+        drop(rows);
+    });
+    assert_eq!(grown, [2.0, 2.0]);
+}
+
+#[test]
+fn a_run_that_cannot_begin_ends_with_an_error() {
+    let bench = Bench::new();
+    let token = keepwell::cancel::CancelToken::new().unwrap();
+    token.cancel();
+    let (plain, cancelled) = (QueryOptions::default(), QueryOptions { cancel: Some(token), ..QueryOptions::default() });
+    let grown = bench.growth(&["keepwell_errors_total{code=\"KW_CANCELLED\"}"], || {
+        bench.store.run(TxMode::ReadOnly, &cancelled, |_| Ok(())).unwrap_err();
+        bench.store.run(TxMode::ReadOnly, &plain, |tx| tx.run(TxMode::ReadOnly, &cancelled, |_| Ok(()))).unwrap_err();
+    });
+    assert_eq!(grown, [2.0]);
     token.free();
 }
 

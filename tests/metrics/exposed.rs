@@ -161,6 +161,27 @@ fn the_file_is_there_from_the_start_and_always_whole() {
     assert_eq!(store.query("SELECT * FROM t", Params::NONE, &options).unwrap().collect().unwrap().len(), 0, "the database is whole");
 }
 
+#[cfg(unix)]
+#[test]
+fn the_file_goes_where_it_was_meant_to_go_and_nowhere_else() {
+    let folder = TempDir::new().unwrap();
+    let (file, victim) = (folder.child("keepwell.prom"), folder.child("victim"));
+    std::fs::write(&victim, "as it was").unwrap();
+    // Somebody who may write in the folder too has guessed how the draft is called.
+    std::os::unix::fs::symlink(&victim, folder.child(format!(".keepwell.prom.{}", std::process::id()))).unwrap();
+    let store = open(&folder, &[("metrics.file", file.to_str().unwrap())]).unwrap();
+    assert!(std::fs::symlink_metadata(&file).unwrap().is_file());
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "as it was");
+    store.close(None).unwrap();
+
+    // The journal is not there now, and the folder has another name here.
+    let other = folder.child("other");
+    std::os::unix::fs::symlink(folder.path(), &other).unwrap();
+    let journal = other.join("t.db-journal");
+    let error = open(&folder, &[("metrics.file", journal.to_str().unwrap())]).map(drop).unwrap_err();
+    assert!(error.message().contains("belongs to the database"), "{error}");
+}
+
 #[test]
 fn a_memory_database_is_measured_too() {
     let mut config = Config::new();

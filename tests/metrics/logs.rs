@@ -5,7 +5,7 @@
 use std::ffi::{c_void, CStr};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
+use std::sync::{Barrier, Mutex};
 
 use keepwell::ffi::insight_types::*;
 use keepwell::ffi::types::*;
@@ -106,6 +106,21 @@ fn a_slow_call_is_told_with_its_plan_and_without_its_values() {
 }
 
 #[test]
+fn what_has_no_plan_and_what_runs_for_many_rows_is_told_as_what_it_is() {
+    let _turn = TURN.lock();
+    let bench = Bench::with(&[("metrics.slow_query", "1ns")]);
+    let view = View::open(KW_LOG_WARN, 0);
+    bench.execute("CREATE TABLE other(x)");
+    let values = [ValueRef::Integer(1), ValueRef::Integer(2), ValueRef::Integer(3), ValueRef::Integer(4)];
+    let matrix = keepwell::Matrix::new(&values, 2, 2).unwrap();
+    bench.store.execute_many("INSERT INTO t(id, n) VALUES (?, ?)", matrix, &QueryOptions::default()).unwrap();
+    let events = view.of(&bench);
+    let told: Vec<(&str, &str)> =
+        events.iter().map(|event| (event.fields["params"].as_str().unwrap(), event.fields["plan"].as_str().unwrap())).collect();
+    assert_eq!(told, [("", ""), ("2 rows of 2", "")]);
+}
+
+#[test]
 fn a_long_result_is_told_once_with_all_of_its_rows() {
     let _turn = TURN.lock();
     let bench = Bench::with(&[("metrics.slow_query", "1ns")]);
@@ -115,6 +130,42 @@ fn a_long_result_is_told_once_with_all_of_its_rows() {
     let events = view.of(&bench);
     let [event] = &events[..] else { panic!("{events:?}") };
     assert_eq!(event.fields["rows_returned"], 1000);
+}
+
+#[test]
+fn a_slow_result_that_is_closed_early_is_told() {
+    let _turn = TURN.lock();
+    let bench = Bench::with(&[("metrics.slow_query", "1ns")]);
+    let view = View::open(KW_LOG_WARN, 0);
+    let sql = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000) SELECT x FROM c";
+    drop(bench.store.query(sql, Params::NONE, &QueryOptions::default()).unwrap());
+    let events = view.of(&bench);
+    let [event] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((event.fields["sql"].as_str(), event.fields["rows_returned"].as_u64()), (Some(sql), Some(256)));
+}
+
+#[test]
+fn a_view_hears_of_events_whatever_becomes_of_other_listeners_meanwhile() {
+    let _turn = TURN.lock();
+    let bench = Bench::new();
+    let (rounds, turn) = (2_000, Barrier::new(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..rounds {
+                turn.wait();
+                assert_eq!(unsafe { kw_log_set_callback(KW_LOG_OFF, None, null_mut(), null_mut()) }, KW_OK);
+                turn.wait();
+            }
+        });
+        let deaf = (0..rounds).filter(|_| {
+            turn.wait();
+            let view = View::open(KW_LOG_DEBUG, 0);
+            turn.wait();
+            bench.store.query("SELEKT", Params::NONE, &QueryOptions::default()).err().unwrap();
+            view.of(&bench).is_empty()
+        });
+        assert_eq!(deaf.count(), 0);
+    });
 }
 
 #[test]

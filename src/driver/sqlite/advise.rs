@@ -50,12 +50,8 @@ pub fn advise(schema: &Schema, sql: &str) -> Result<Vec<Advice>> {
     let before = copy.plan()?;
     let indexes = copy.useful(badness_of(&before))?;
     let (before, after) = (tree(&before), copy.with(&indexes, |copy| Ok(tree(&copy.plan()?)))?);
-    let advice = |index: &Index| Advice {
-        table: index.table.clone(),
-        index_sql: index.create(&index.name()),
-        before: before.clone(),
-        after: after.clone(),
-    };
+    let advice =
+        |index: &Index| Advice { table: index.table.clone(), index_sql: copy.create(index), before: before.clone(), after: after.clone() };
     Ok(indexes.iter().map(advice).collect())
 }
 
@@ -64,6 +60,8 @@ struct Copy<'a> {
     sql: &'a str,
     /// The columns that the statement reads, by table.
     reads: BTreeMap<String, BTreeSet<String>>,
+    /// Names that no index can have, in lower case.
+    taken: BTreeSet<String>,
 }
 
 /// An index that may be of use.
@@ -77,13 +75,9 @@ struct Index {
 type Badness = (usize, usize, isize);
 
 impl Index {
-    fn create(&self, name: &str) -> String {
+    fn create_as(&self, name: &str) -> String {
         let columns: Vec<String> = self.columns.iter().map(|column| quoted(column)).collect();
         format!("CREATE INDEX {} ON {}({})", quoted(name), quoted(&self.table), columns.join(", "))
-    }
-
-    fn name(&self) -> String {
-        format!("{}_{}", self.table, self.columns.join("_"))
     }
 
     fn with(&self, column: &str) -> Index {
@@ -96,8 +90,11 @@ impl<'a> Copy<'a> {
     fn make(schema: &Schema, sql: &'a str) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_in_memory_with_flags(flags)?;
+        db.execute_batch("BEGIN")?;
         // What can not be made here (of a module that is not there, a shadow table that is there already) is missing from the plan at worst.
-        schema.sql.iter().for_each(|statement| drop(db.execute_batch(statement)));
+        // Nor is what has more than one statement: SQLite reads the first one of a schema alone, so a file from elsewhere can hide others there.
+        schema.sql.iter().for_each(|statement| drop(db.execute(statement, [])));
+        db.execute_batch("COMMIT")?;
         if !schema.statistics.is_empty() {
             db.execute_batch("ANALYZE")?;
             db.execute_batch("DELETE FROM sqlite_stat1")?;
@@ -108,9 +105,28 @@ impl<'a> Copy<'a> {
             drop(insert);
             db.execute_batch("ANALYZE sqlite_schema")?;
         }
-        let mut copy = Copy { db, sql, reads: BTreeMap::new() };
+        let mut copy = Copy { db, sql, reads: BTreeMap::new(), taken: BTreeSet::new() };
         copy.reads = copy.find_reads()?;
+        copy.taken = copy.names()?;
         Ok(copy)
+    }
+
+    fn names(&self) -> Result<BTreeSet<String>> {
+        let mut names = self.db.prepare("SELECT lower(name) FROM sqlite_schema")?;
+        let names = names.query_map([], |row| row.get(0))?.collect();
+        names
+    }
+
+    /// The name of an index: table and columns, with a number where something is called that.
+    fn name(&self, index: &Index) -> String {
+        let plain = format!("{}_{}", index.table, index.columns.join("_"));
+        let numbered = (2..).map(|number| format!("{plain}_{number}"));
+        let free = std::iter::once(plain.clone()).chain(numbered).find(|name| !self.taken.contains(&name.to_ascii_lowercase()));
+        free.unwrap_or(plain)
+    }
+
+    fn create(&self, index: &Index) -> String {
+        index.create_as(&self.name(index))
     }
 
     /// The columns that the statement reads of real tables, as the authorizer hears of them.
@@ -159,7 +175,7 @@ impl<'a> Copy<'a> {
         let all: Vec<Index> =
             self.reads.iter().flat_map(|(table, columns)| columns.iter().take(MOST_TRIED).map(|column| one(table, column))).collect();
         let plan = self.with(&all, Copy::plan)?;
-        let used = |index: &&Index| plan.iter().any(|node| names(&node.detail, &index.name()));
+        let used = |index: &&Index| plan.iter().any(|node| names(&node.detail, &self.name(index)));
         let mut kept: Vec<Index> = all.iter().filter(used).take(MOST_INDEXES).cloned().collect();
         if kept.is_empty() || !is_better(self.badness_with(&kept)?, before) {
             return Ok(Vec::new());
@@ -215,7 +231,7 @@ impl<'a> Copy<'a> {
     fn with<R>(&self, indexes: &[Index], work: impl FnOnce(&Self) -> Result<R>) -> Result<R> {
         self.db.execute_batch("SAVEPOINT candidates")?;
         // One that can not be made helps nobody.
-        indexes.iter().for_each(|index| drop(self.db.execute_batch(&index.create(&index.name()))));
+        indexes.iter().for_each(|index| drop(self.db.execute_batch(&self.create(index))));
         let result = work(self);
         self.db.execute_batch("ROLLBACK TO candidates; RELEASE candidates")?;
         result
@@ -325,5 +341,22 @@ mod tests {
         assert_eq!(ask(&schema, "SELECT name FROM w"), ["CREATE INDEX \"customer_city\" ON \"customer\"(\"city\")"]);
         let broken = Schema { sql: vec![], statistics: vec![] };
         assert!(advise(&broken, "SELECT * FROM missing").is_err());
+    }
+
+    #[test]
+    fn statements_that_hide_in_a_schema_are_not_run() {
+        let folder = temp_dir::TempDir::new().unwrap();
+        let path = folder.child("planted.db");
+        let planted = format!("CREATE TABLE t(a, b); ATTACH '{}' AS planted; CREATE TABLE planted.x(y)", path.display());
+        let schema = Schema { sql: vec![planted], statistics: Vec::new() };
+        assert!(advise(&schema, "SELECT a FROM t WHERE b = 1").is_err());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_not_proposed() {
+        let schema = [ORDERS, &["CREATE TABLE Customer_City(a, b)", "CREATE INDEX customer_city_2 ON customer(name)"]].concat();
+        let found = ask(&schema, "SELECT name FROM customer WHERE city = ?");
+        assert_eq!(found, ["CREATE INDEX \"customer_city_3\" ON \"customer\"(\"city\")"]);
     }
 }

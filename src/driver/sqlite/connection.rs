@@ -21,8 +21,8 @@ use super::{convert, copy};
 use crate::cancel::Op;
 use crate::clock::{Clock, Mark, Receipt};
 use crate::driver::{
-    refuse_nul, Advice, Changes, Commit, Connection, Cursor, Fetch, Leave, Left, Limit, Mode, Node, Obstacles, Part, Permit, Plan, Role,
-    Scans,
+    refuse_nul, Advice, Changes, Commit, Connection, Cursor, Fetch, KeptTally, Leave, Left, Limit, Mode, Node, Obstacles, Part, Permit,
+    Plan, Role, Scans,
 };
 use crate::error::{Error, Kind, Result};
 use crate::metrics::meter::{Meter, Spent};
@@ -170,13 +170,7 @@ impl Connection for SqliteConnection {
     }
 
     fn find_ground(&mut self, cursor: Cursor) -> Result<()> {
-        let plan = &self.statements.peek(cursor)?.plan;
-        if let (Some(kinds), Some(clock), None) = (&mut self.kinds, &self.shared.clock, plan.ground.get()) {
-            if let Some(ground) = kinds.ground(&mut self.raw, &self.recorder, clock, plan) {
-                let _ = plan.ground.set(Box::new(ground));
-            }
-        }
-        Ok(())
+        self.look_for_ground(cursor)
     }
 
     #[inline]
@@ -189,6 +183,10 @@ impl Connection for SqliteConnection {
                 false
             }
         }
+    }
+
+    fn take_tally(&mut self) -> Option<KeptTally> {
+        self.statements.take_tally()
     }
 
     fn spent(&self, cursor: Cursor) -> Option<Spent> {

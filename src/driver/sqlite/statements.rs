@@ -7,7 +7,7 @@ use lru::LruCache;
 
 use super::raw::{Raw, Statement};
 use crate::cancel::Op;
-use crate::driver::{Cursor, End, Part, Plan, Scans};
+use crate::driver::{Cursor, End, KeptTally, Part, Plan, Scans, Tally};
 use crate::error::{Error, Kind, Result};
 use crate::metrics::meter::{Meter, Spent};
 use crate::metrics::report::Cells;
@@ -124,6 +124,8 @@ pub struct Statements {
     last: u32,
     /// What is measured with, and where. `None`: nobody measures.
     gauge: Option<Gauge>,
+    /// What is to be counted of the run that ended last, where it shares a transaction.
+    tally: Option<KeptTally>,
 }
 
 /// What the statements of one connection are measured with.
@@ -137,7 +139,7 @@ impl Statements {
     pub fn new(capacity: usize, meter: Option<&Arc<Meter>>) -> Self {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
         let gauge = meter.map(|meter| Gauge { meter: meter.clone(), sheet: meter.sheets.register() });
-        Statements { slots: Vec::new(), free: Vec::new(), in_use: 0, by_text: LruCache::new(capacity), last: 0, gauge }
+        Statements { slots: Vec::new(), free: Vec::new(), in_use: 0, by_text: LruCache::new(capacity), last: 0, gauge, tally: None }
     }
 
     /// What this connection is measured with, and where its numbers are counted.
@@ -152,7 +154,7 @@ impl Statements {
     }
 
     /// Adds what an operation has spent on the run under way. A run that is over is counted, unless it is slow: then it is counted when the use
-    /// ends, so that it can be looked at until then.
+    /// ends, so that it can be looked at until then. One that shares a transaction is set aside: see [`Statements::take_tally`].
     #[inline]
     pub fn spend(&mut self, cursor: Cursor, op: &Op<'_>, part: Part) -> Verdict {
         let (Ok(entry), Some(gauge)) = (get(&mut self.slots, cursor), &self.gauge) else { return Verdict::Fine };
@@ -161,12 +163,21 @@ impl Statements {
             let all = entry.spend(op, nanos, part);
             return if part.end != End::More && all >= gauge.meter.slow_nanos { Verdict::Slow } else { Verdict::Fine };
         }
-        gauge.book(entry, nanos, part, op.is_shared());
+        if op.is_shared() {
+            self.tally = Some(gauge.set_aside(entry, part));
+        } else {
+            gauge.book(entry, nanos, part);
+        }
         if entry.calm.is_due() {
             Verdict::CalmIsDue
         } else {
             Verdict::Fine
         }
+    }
+
+    /// Takes what is to be counted of the run that ended last, where it shares a transaction.
+    pub fn take_tally(&mut self) -> Option<KeptTally> {
+        self.tally.take()
     }
 
     /// What the run under way has spent.
@@ -269,7 +280,7 @@ impl Statements {
         entry.in_use = false;
         let kept = entry.kept;
         if let (Some(spent), Some(gauge)) = (entry.spent.take(), &self.gauge) {
-            gauge.book_later(entry, &spent);
+            self.tally = gauge.book_later(entry, &spent).or(self.tally.take());
         }
         self.in_use -= 1;
         let slot = &mut self.slots[cursor.index as usize];
@@ -328,59 +339,40 @@ fn get(slots: &mut [Slot], cursor: Cursor) -> Result<&mut Entry> {
 }
 
 impl Gauge {
-    /// Counts a run that is over. The time of a `shared` write is counted when its group is committed.
+    /// Counts a run that is over.
     #[inline]
-    fn book(&self, entry: &mut Entry, nanos: u64, part: Part, shared: bool) {
-        let sheet = &*self.sheet;
+    fn book(&self, entry: &mut Entry, nanos: u64, part: Part) {
+        self.tally(entry, part).count(&self.sheet, nanos);
+    }
+
+    /// What there is to count of a run that is over.
+    #[inline]
+    fn tally<'e>(&self, entry: &'e mut Entry, part: Part) -> Tally<&'e Cells> {
         let reads_only = entry.plan.footprint.read_only;
-        if !shared {
-            if reads_only { &sheet.reads } else { &sheet.writes }.record_alone(nanos);
-        }
-        sheet.rows_returned.add_alone(part.returned);
-        if !reads_only {
-            sheet.rows_changed.add_alone(part.changed);
-        }
         if entry.cells.as_ref().is_none_or(|cells| cells.is_forgotten()) {
             entry.cells = self.meter.statements.register(&entry.plan.sql, !reads_only);
         }
-        if let Some(cells) = &entry.cells {
-            cells.calls.add_alone(1);
-            cells.nanos.add_alone(nanos);
-            cells.worst_nanos.raise_alone(nanos);
-            cells.rows.add_alone(if part.returned > 0 { part.returned } else { part.changed });
-            if part.end == End::Failed {
-                cells.errors.add_alone(1);
-            }
-        }
-        if entry.calm != Calm::Settled {
-            self.book_scans(entry);
-        }
+        let scans = if entry.calm == Calm::Settled { Scans::default() } else { entry.look_at_scans() };
+        Tally { part, scans, reads_only, cells: entry.cells.as_deref() }
     }
 
-    /// Counts a run that was slow, or whose rows were fetched in several calls.
+    /// What there is to count later of a run that shares a transaction.
+    fn set_aside(&self, entry: &mut Entry, part: Part) -> KeptTally {
+        let Tally { scans, reads_only, .. } = self.tally(entry, part);
+        Tally { part, scans, reads_only, cells: entry.cells.clone() }
+    }
+
+    /// Counts a run that was slow, or whose rows were fetched in several calls, unless it shares a transaction.
     #[cold]
-    fn book_later(&self, entry: &mut Entry, spent: &Spent) {
+    fn book_later(&self, entry: &mut Entry, spent: &Spent) -> Option<KeptTally> {
+        self.sheet.slow.add_alone((spent.nanos >= self.meter.slow_nanos).into());
         let end = if spent.failed { End::Failed } else { End::Done };
-        self.book(entry, spent.nanos, Part { end, returned: spent.returned, changed: spent.changed }, entry.shared);
-    }
-
-    fn book_scans(&self, entry: &mut Entry) {
-        let ran = entry.look_at_scans();
-        if ran == Scans::default() {
-            return;
+        let part = Part { end, returned: spent.returned, changed: spent.changed };
+        if entry.shared {
+            return Some(self.set_aside(entry, part));
         }
-        let (scanned, indexed, sorted) = ((ran.steps > 0).into(), (ran.automatic > 0).into(), (ran.sorts > 0).into());
-        let sheet = &*self.sheet;
-        sheet.full_scans.add_alone(scanned);
-        sheet.scanned_rows.add_alone(ran.steps.into());
-        sheet.automatic_indexes.add_alone(indexed);
-        sheet.sorts.add_alone(ran.sorts.into());
-        if let Some(cells) = &entry.cells {
-            cells.full_scans.add_alone(scanned);
-            cells.scanned_rows.add_alone(ran.steps.into());
-            cells.automatic_indexes.add_alone(indexed);
-            cells.sorts.add_alone(sorted);
-        }
+        self.book(entry, spent.nanos, part);
+        None
     }
 }
 

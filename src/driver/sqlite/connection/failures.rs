@@ -54,7 +54,7 @@ impl SqliteConnection {
             _ => {}
         }
         let stage = if failure.primary == ffi::SQLITE_BUSY { Stage::Busy } else { Stage::Execution };
-        if let (ffi::SQLITE_BUSY | ffi::SQLITE_INTERRUPT, Some(stop)) = (failure.primary, op.stopped()) {
+        if let (ffi::SQLITE_BUSY | ffi::SQLITE_INTERRUPT, Some(stop), false) = (failure.primary, op.stopped(), op.is_own()) {
             obstacles.stopped(stage, stop);
         }
     }

@@ -69,4 +69,15 @@ impl SqliteConnection {
         }
         Ok(())
     }
+
+    /// Finds out what the statement's result rests on, unless that is known.
+    pub(super) fn look_for_ground(&mut self, cursor: Cursor) -> Result<()> {
+        let plan = &self.statements.peek(cursor)?.plan;
+        if let (Some(kinds), Some(clock), None) = (&mut self.kinds, &self.shared.clock, plan.ground.get()) {
+            if let Some(ground) = kinds.ground(&mut self.raw, &self.recorder, clock, plan) {
+                let _ = plan.ground.set(Box::new(ground));
+            }
+        }
+        Ok(())
+    }
 }
