@@ -75,7 +75,7 @@ if [ ! -x target/venv/bin/python ] || ! cmp -s "$wanted" target/venv/requirement
     cp "$wanted" target/venv/requirements.txt
 fi
 
-for module in bindings/go bindings/go/bench examples/demo/go; do
+for module in bindings/go bindings/go/keepwellprom bindings/go/bench examples/demo/go; do
     [ -f "$module/go.mod" ] || continue
     (cd "$module" && go mod download all 2>/dev/null || go mod download)
 done

@@ -37,7 +37,11 @@ python() {
         (cd bindings/python && ../../target/venv/bin/python -X dev -X keepwell_road=portable -m pytest -q)
 }
 
-go() { (cd bindings/go && command go vet ./... && command go test -race -count=1 ./...); }
+go() {
+    for module in bindings/go bindings/go/keepwellprom; do
+        (cd "$module" && command go vet ./... && command go test -race -count=1 ./...) || return
+    done
+}
 
 install() { sh tests/install/run.sh; }
 

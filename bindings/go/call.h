@@ -21,7 +21,10 @@ enum {
   KEEPWELL_GO_PIN,
   KEEPWELL_GO_MIGRATE, /* from here on, each has a function of its own */
   KEEPWELL_GO_SCHEMA_DUMP,
-  KEEPWELL_GO_REBUILD
+  KEEPWELL_GO_REBUILD,
+  KEEPWELL_GO_HEALTH,
+  KEEPWELL_GO_EXPLAIN,
+  KEEPWELL_GO_ADVISE
 };
 
 /* The Go type nativeCall has the same layout; native.go checks size and offsets when it is compiled. */
@@ -200,11 +203,16 @@ static inline void keepwell_go_group(kw_store store, const keepwell_go_write *wr
   if (names != few) free((void *)names);
 }
 
-static inline kw_status keepwell_go_health(keepwell_go_call *c, kw_health *health) {
-  kw_options o = KW_OPTIONS_INIT;
-  o.flags = c->flags;
-  o.timeout_us = c->timeout_us;
-  return kw_store_health(c->target, &o, health, &c->error);
+static inline kw_status keepwell_go_health(keepwell_go_call *c, char *buffer, size_t size, size_t *length, int ticking) {
+  kw_options o = keepwell_go_options(c, ticking ? keepwellGoTick : NULL);
+  return kw_store_health_json(c->target, &o, buffer, size, length, &c->error);
+}
+
+/* The plan of a statement, or advice about it, as rows whose handle goes to c->handle. */
+static inline kw_status keepwell_go_study(keepwell_go_call *c, const char *text, int ticking) {
+  kw_options o = keepwell_go_options(c, ticking ? keepwellGoTick : NULL);
+  if (c->op == KEEPWELL_GO_ADVISE) return kw_advise(c->target, text, c->text_length, &o, &c->handle, &c->error);
+  return kw_explain(c->target, text, c->text_length, &o, &c->handle, &c->error);
 }
 
 static inline kw_status keepwell_go_add_migration(kw_migrations set, int64_t version, const char *description, const char *up,

@@ -55,4 +55,10 @@
 //	report, err := migrations.Up(ctx)
 //
 // Any number of processes and goroutines may do so at once; each migration is applied once.
+//
+// # Observability
+//
+// A store measures itself: [Store.MetricsText] and [MetricsHandler] for Prometheus, [Store.Health] and [HealthHandler],
+// [Store.StatementReport], [Store.Explain] and [Store.Advise]. [ForwardLogs] gives slow calls and errors to [log/slog]; without it nothing
+// is logged. The module keepwellprom, in a folder of this one, has a collector for a registry of client_golang.
 package keepwell

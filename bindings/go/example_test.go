@@ -5,7 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keepwell/keepwell/bindings/go"
@@ -300,4 +305,110 @@ func ExampleStore_RebuildTable() {
 	}
 	fmt.Println(*report.Tables[0].Before, *report.Tables[0].After)
 	// Output: 3 3
+}
+
+func ExampleStore_WriteMetrics() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	must(keepwell.All[string](ctx, store, "SELECT name FROM user"))
+	var text strings.Builder
+	if err := store.WriteMetrics(&text, keepwell.MetricsPrometheus); err != nil {
+		log.Fatal(err)
+	}
+	for line := range strings.Lines(text.String()) {
+		if strings.HasPrefix(line, "keepwell_query_rows_returned_total") {
+			fmt.Print(line)
+		}
+	}
+	// Output: keepwell_query_rows_returned_total{store=":memory:"} 3
+}
+
+func ExampleMetricsHandler() {
+	_, store := exampleStore()
+	defer store.Close()
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", keepwell.MetricsHandler(store))
+	mux.Handle("GET /health", keepwell.HealthHandler(store))
+
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest("GET", "/health", nil))
+	fmt.Println(answer.Code, strings.Contains(answer.Body.String(), `"healthy":true`))
+	// Output: 200 true
+}
+
+func ExampleStore_Health() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	health, err := store.Health(ctx)
+	fmt.Println(health.Healthy, health.CanRead, health.CanWrite, health.Pool.InUse, health.Message, err)
+	// Output: true true true 0  <nil>
+}
+
+func ExampleForwardLogs() {
+	// A program gives slog.Default().Handler(). Here the time is left out, and all but a few attributes.
+	handler := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if slices.Contains([]string{slog.LevelKey, "target", "sql", "params", "plan", "rows_returned"}, a.Key) {
+			return a
+		}
+		return slog.Attr{}
+	}})
+
+	stop, err := keepwell.ForwardLogs(handler, keepwell.LogOptions{Level: slog.LevelWarn})
+	if err != nil {
+		log.Fatal(err)
+	}
+	store := must(keepwell.OpenConfig(keepwell.Config{DataSource: ":memory:", Options: map[string]any{"metrics.slow_query": "1us"}}))
+	must(keepwell.All[int](context.Background(), store, "SELECT value FROM json_each(?)", "[1, 2, 3]"))
+	store.Close()
+	stop()
+	// Output: level=WARN target=keepwell::slow params="1: text of 9 bytes" plan="SCAN json_each VIRTUAL TABLE INDEX 1:" rows_returned=3 sql="SELECT value FROM json_each(?)"
+}
+
+func ExampleStore_StatementReport() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	if err := store.ResetStatementReport(); err != nil {
+		log.Fatal(err)
+	}
+	for id := range 10 {
+		store.QueryRow(ctx, "SELECT name FROM user WHERE id = ?", id).Err()
+	}
+	must(keepwell.All[string](ctx, store, "SELECT name FROM user WHERE age > ?", 30))
+	for _, cost := range must(store.StatementReport(keepwell.ByCalls, 2)) {
+		fmt.Println(cost.Calls, cost.Rows, cost.FullScans, cost.Mean > 0, cost.SQL)
+	}
+	// Output:
+	// 10 3 0 true SELECT name FROM user WHERE id = ?
+	// 1 1 1 true SELECT name FROM user WHERE age > ?
+}
+
+func ExampleStore_Explain() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	plan, err := store.Explain(ctx, "SELECT name FROM user WHERE age > ? ORDER BY name")
+	fmt.Println(plan, err)
+	// Output:
+	// `--SCAN user USING INDEX sqlite_autoindex_user_1 <nil>
+}
+
+func ExampleStore_Advise() {
+	ctx, store := exampleStore()
+	defer store.Close()
+
+	for _, advice := range must(store.Advise(ctx, "SELECT name FROM user WHERE age = ?")) {
+		fmt.Println(advice.IndexSQL)
+		fmt.Println(advice.Before)
+		fmt.Println(advice.After)
+	}
+	// Output:
+	// CREATE INDEX "user_age" ON "user"("age")
+	// SCAN user
+	// SEARCH user USING INDEX user_age (age=?)
 }

@@ -188,6 +188,12 @@ func operationName(op uint32) string {
 		return "schema dump"
 	case opRebuild:
 		return "rebuild of a table"
+	case opHealth:
+		return "health"
+	case opExplain:
+		return "explain"
+	case opAdvise:
+		return "advise"
 	}
 	return "call"
 }

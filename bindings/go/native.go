@@ -1,6 +1,6 @@
 package keepwell
 
-// This file and native_migrations.go are the only ones that know C. Everything that crosses is a number, or a pointer to flat Go memory that
+// This file, native_migrations.go and native_insight.go are the only ones that know C. Everything that crosses is a number, or a pointer to flat Go memory that
 // holds no Go pointers; handles are numbers, so finalizers may run in any order.
 
 /*
@@ -35,6 +35,9 @@ const (
 	opMigrate     = C.KEEPWELL_GO_MIGRATE
 	opSchemaDump  = C.KEEPWELL_GO_SCHEMA_DUMP
 	opRebuild     = C.KEEPWELL_GO_REBUILD
+	opHealth      = C.KEEPWELL_GO_HEALTH
+	opExplain     = C.KEEPWELL_GO_EXPLAIN
+	opAdvise      = C.KEEPWELL_GO_ADVISE
 )
 
 // Flags of a call.
@@ -131,6 +134,7 @@ var nativeSizes = map[string]int{
 	"kw_options":     C.sizeof_kw_options,
 	"kw_cell":        C.sizeof_kw_cell,
 	"kw_cache_stats": C.sizeof_kw_cache_stats,
+	"kw_log_event":   C.sizeof_kw_log_event,
 
 	"kw_migration":       C.sizeof_kw_migration,
 	"kw_migrate_event":   C.sizeof_kw_migrate_event,
@@ -407,13 +411,6 @@ func nativeWarnings(store uint64) ([]string, error) {
 		warnings = append(warnings, C.GoStringN(text, C.int(length)))
 	}
 	return warnings, nil
-}
-
-// nativeHealth runs the health check of the frame's store.
-func nativeHealth(f *frame) (Health, int32) {
-	h := &C.kw_health{struct_size: C.sizeof_kw_health}
-	status := C.keepwell_go_health((*C.keepwell_go_call)(unsafe.Pointer(&f.call)), h)
-	return Health{CanRead: h.can_read != 0, CanWrite: h.can_write != 0, Message: C.GoString(&h.message[0])}, int32(status)
 }
 
 // nativeStatement describes a prepared statement: parameters, columns, whether it only reads.

@@ -21,6 +21,8 @@ type pool struct {
 	sharing  int           // how many single writes may share one crossing; less than 2: none
 	caching  bool          // whether queries that say nothing of the cache of results use it
 
+	refused refusals
+
 	last contention // belongs to who holds the writer's place
 
 	writes  atomic.Pointer[map[string]struct{}] // SQL that is known to need the writer although it came through Query
@@ -41,6 +43,14 @@ func newPool(handle uint64, s settings) *pool {
 		p.readers = newSlots(s.maxOpen - 1)
 	}
 	return p
+}
+
+// eachLine calls do with each of the lines for a connection: one where the store has one connection only.
+func (p *pool) eachLine(do func(s *slots)) {
+	do(p.writer)
+	if p.readers != p.writer {
+		do(p.readers)
+	}
 }
 
 // needsWriter reports whether sql is known to write.
@@ -87,6 +97,7 @@ func (p *pool) acquireSlow(f *frame, s *slots, job any) (made bool, err error) {
 	limit := p.patience
 	if f.ctx != nil {
 		if e := p.selfDeadlock(f, s); e != nil {
+			p.refused.count(ErrSelfDeadlock)
 			return false, e
 		}
 		stop1 = f.ctx.Done()
@@ -113,12 +124,14 @@ func (p *pool) notAcquired(f *frame, s *slots, reason error, waited time.Duratio
 	}
 	ended := f.ended()
 	if ended != nil && ended.Err() == context.Canceled {
+		p.refused.count(ErrCancelled)
 		return contextError(ended, operation)
 	}
 	code := ErrExhausted
 	if ended != nil || !f.deadline.IsZero() {
 		code = ErrTimeout
 	}
+	p.refused.count(code)
 	taken, waiting := s.load()
 	e := newError(code, "%s: no %s became free within %v: %d in use, %d waiting%s", operation, p.kind(s),
 		waited.Round(time.Millisecond), taken, waiting, p.describeHolders(s))

@@ -29,8 +29,8 @@ type slots struct {
 	tail *seat
 	idle chan struct{} // closed when everything has come back after close
 
-	waits, failed atomic.Uint64 // waits so far, and those that ended without a place
-	waited        atomic.Int64  // nanoseconds of all waits
+	times  waitTimes     // how long was waited
+	failed atomic.Uint64 // waits that ended without a place
 }
 
 // seat is the place of one waiter in the line.
@@ -87,8 +87,7 @@ func (s *slots) wait(job any, stop1, stop2 <-chan struct{}, limit time.Duration)
 	}
 	began := time.Now()
 	done, err = s.sit(place, stop1, stop2, limit)
-	s.waits.Add(1)
-	s.waited.Add(int64(time.Since(began)))
+	s.times.add(time.Since(began))
 	if err != nil {
 		s.failed.Add(1)
 	}

@@ -2,6 +2,7 @@ package keepwell
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"strings"
 	"sync"
@@ -70,6 +71,14 @@ func (s *Store) Config(key string) (string, error) {
 	value, err := nativeSetting(s.handle, key)
 	runtime.KeepAlive(s.pool)
 	return value, err
+}
+
+// orClosed makes an error say that the store is closed, when it was closed after the call had looked whether it was.
+func (p *pool) orClosed(err error, operation string) error {
+	if p.closed.Load() && errors.Is(err, ErrInvalidHandle) {
+		return newError(ErrClosed, "%s: the store is closed", operation)
+	}
+	return err
 }
 
 // Close closes the store: it admits no new calls, lets those under way finish for the configured drain time, ends what is left,
@@ -154,10 +163,7 @@ func (s *Store) Stats() (Stats, error) {
 	if err != nil {
 		return stats, err
 	}
-	s.pool.writer.addTo(&stats)
-	if s.pool.readers != s.pool.writer {
-		s.pool.readers.addTo(&stats)
-	}
+	s.pool.eachLine(func(line *slots) { line.addTo(&stats) })
 	return stats, nil
 }
 
@@ -242,37 +248,9 @@ func (s *Store) Warnings() ([]string, error) {
 func (s *slots) addTo(stats *Stats) {
 	_, waiting := s.load()
 	stats.Waiting += waiting
-	stats.Waits += s.waits.Load()
-	stats.WaitTime += time.Duration(s.waited.Load())
+	stats.Waits += s.times.count()
+	stats.WaitTime += s.times.sum()
 	stats.Exhausted += s.failed.Load()
-}
-
-// Health is the outcome of a health check.
-type Health struct {
-	CanRead  bool
-	CanWrite bool
-	Message  string // what is wrong, empty when nothing is
-}
-
-// Health tries the store: it reads, and it takes the writer's lock and gives it back. It waits for a connection until the context ends.
-func (s *Store) Health(ctx context.Context) (Health, error) {
-	f := takeFrame(&s.target, 0)
-	defer f.put()
-	if err := f.start(ctx, &s.target); err != nil {
-		return Health{}, err
-	}
-	if err := s.pool.acquire(f, s.pool.writer); err != nil {
-		return Health{}, err
-	}
-	defer f.releaseSlot()
-	if !f.limit() {
-		return Health{}, f.lateError()
-	}
-	health, status := nativeHealth(f)
-	if status != 0 {
-		return health, f.error(status)
-	}
-	return health, nil
 }
 
 // instance is the process-wide store.

@@ -113,6 +113,8 @@ impl Store {
         let mut lease = self.inner.pool.reader(&op, sql, Purpose::Statement, !options.unbound)?;
         let connection = lease.connection();
         connection.enter()?;
+        // A plan is made without a look at whether the schema is still the one that this connection knows; running a statement looks.
+        connection.ask("SELECT 1 FROM sqlite_schema")?;
         let cursor = connection.prepare(sql, Permit::Shared, false)?;
         connection.finish(cursor);
         work(connection)

@@ -73,7 +73,8 @@ func NewHandler(db *keepwell.Store) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /notes", list(db))
 	mux.Handle("POST /notes", WithTransaction(db)(http.HandlerFunc(add)))
-	mux.Handle("GET /health", health(db))
+	mux.Handle("GET /health", keepwell.HealthHandler(db))
+	mux.Handle("GET /metrics", keepwell.MetricsHandler(db))
 	return mux
 }
 
@@ -102,16 +103,6 @@ func add(w http.ResponseWriter, r *http.Request) {
 	note, err := keepwell.One[Note](r.Context(), tx, "INSERT INTO note(text, written_at) VALUES (?, ?) RETURNING id, text, written_at",
 		string(text), time.Now())
 	answer(w, note, err)
-}
-
-func health(db *keepwell.Store) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		health, err := db.Health(r.Context())
-		if err == nil && !health.CanWrite {
-			err = errors.New(health.Message)
-		}
-		answer(w, health, err)
-	}
 }
 
 func answer(w http.ResponseWriter, value any, err error) {

@@ -35,7 +35,10 @@ func TestNotesAreAddedAndListed(t *testing.T) {
 	if status, body := request("GET", "/notes", ""); status != http.StatusOK || !strings.Contains(body, "Milk") {
 		t.Error(status, body)
 	}
-	if status, body := request("GET", "/health", ""); status != http.StatusOK || !strings.Contains(body, `"CanWrite":true`) {
+	if status, body := request("GET", "/health", ""); status != http.StatusOK || !strings.Contains(body, `"can_write":true`) {
+		t.Error(status, body)
+	}
+	if status, body := request("GET", "/metrics", ""); status != http.StatusOK || !strings.Contains(body, "keepwell_query_rows_changed_total") {
 		t.Error(status, body)
 	}
 }
