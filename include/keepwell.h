@@ -1194,8 +1194,8 @@ typedef struct kw_log_event {
 } kw_log_event;
 
 /**
- * Called for each event, on the thread on which it happens: it must not take long, and no event of its own reaches it. Other threads that
- * have events wait meanwhile.
+ * Called for each event, on the thread on which it happens, also on several at once: it must not take long, and no event of its own reaches
+ * it.
  */
 typedef void (*kw_log_callback)(const struct kw_log_event *event, void *context);
 
@@ -2051,7 +2051,7 @@ kw_status kw_explain(kw_store store,
 /**
  * The indexes that would help one statement, most useful first, at most three, as rows: table, index_sql (the CREATE INDEX), before and
  * after (the plan without and with it). They are tried on a copy of the schema in memory, where the engine's own planner decides; the
- * database is not changed. Takes some milliseconds. Blocks for a reader like `kw_query`. Close the rows. Errors: as `kw_explain`.
+ * database is not changed. Takes some milliseconds, for very large schemas and joins some hundred; the timeout ends it. Blocks for a reader like `kw_query`. Close the rows. Errors: as `kw_explain`.
  */
 kw_status kw_advise(kw_store store,
                     const char *sql,
@@ -2063,8 +2063,8 @@ kw_status kw_advise(kw_store store,
 /**
  * Has `callback` called with its `context` for each event of `level` and above, on the thread on which it happens; in place of the one
  * before. `KW_LOG_OFF`, or NULL: for none. Waits for calls under way, so that nothing uses the context of the one before when this returns.
- * The callback may use the library, but must not wait for what another thread holds, a writer for one: that thread may have an event, and
- * waits for the callback. A view has no such bounds. Nothing is called in a forked child. Errors: `KW_MISUSE` from inside the callback.
+ * Several threads may be in it at once. It may use the library, but its thread waits for it, with what that holds, such as a writer: it must
+ * not take long. A view has no such bounds. Nothing is called in a forked child. Errors: `KW_MISUSE` from inside the callback.
  */
 kw_status kw_log_set_callback(uint32_t level,
                               kw_log_callback callback,

@@ -2297,8 +2297,8 @@ class [[nodiscard]] LogGuard {
 };
 
 /// Has `function` called for each event of `level` and above until the guard goes, in place of the one before: the process has one. It
-/// runs on the thread on which the event happens, with no other call of it at the same time; it must not take long, its exceptions are
-/// swallowed, and no event of its own reaches it. MisuseError from inside of it. A forked child has none.
+/// runs on the thread on which the event happens, also on several at once; it must not take long, its exceptions are swallowed, and no
+/// event of its own reaches it. MisuseError from inside of it. A forked child has none.
 inline LogGuard on_log(LogLevel level, std::function<void(const LogEvent&)> function) {
     if (!function) throw MisuseError(KW_MISUSE, "on_log: the function is empty");
     // Not after the lock: who holds it may wait for this call to end.

@@ -246,7 +246,7 @@ pub trait Connection: Send {
     fn explain(&mut self, sql: &str) -> Result<Vec<Node>>;
 
     /// The indexes that would help a statement, most useful first, tried on a copy of the schema without rows.
-    fn advise(&mut self, sql: &str) -> Result<Vec<Advice>>;
+    fn advise(&mut self, sql: &str, op: &Op<'_>) -> Result<Vec<Advice>>;
 
     /// The first column of the first row that a statement of keepwell's own gives, as a number. It is counted nowhere.
     fn ask(&mut self, sql: &str) -> Result<Option<i64>>;

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Kind};
 use crate::metrics::cell::Counter;
+use crate::process;
 use crate::sync::Mutex;
 
 /// The target of these events in the log.
@@ -15,6 +16,8 @@ pub struct Errors {
     last: Mutex<Option<LastError>>,
     /// What the store is called in logs.
     store: String,
+    /// Panics of the process before the store was opened.
+    panics_before: u64,
 }
 
 /// The error that a call ended with last.
@@ -30,7 +33,12 @@ pub struct LastError {
 impl Errors {
     /// No errors so far, of a store that is called `store` in logs.
     pub fn new(store: &str) -> Self {
-        Errors { by_kind: std::array::from_fn(|_| Counter::default()), last: Mutex::new(None), store: store.to_string() }
+        Errors {
+            by_kind: std::array::from_fn(|_| Counter::default()),
+            last: Mutex::new(None),
+            store: store.to_string(),
+            panics_before: process::panics(),
+        }
     }
 
     /// Counts an error that a caller gets.
@@ -52,9 +60,10 @@ impl Errors {
         );
     }
 
-    /// The kinds that have happened, by name, and those of [`WATCHED`].
+    /// The kinds that have happened, by name, and those of [`WATCHED`]. Panics are stopped where no store is known: they are the process's.
     pub fn by_name(&self) -> Vec<(&'static str, u64)> {
-        let all = Kind::ALL.iter().zip(&self.by_kind).map(|((kind, name), count)| (kind, *name, count.get()));
+        let panics = |kind: &Kind| if *kind == Kind::Panic { process::panics() - self.panics_before } else { 0 };
+        let all = Kind::ALL.iter().zip(&self.by_kind).map(|((kind, name), count)| (kind, *name, count.get() + panics(kind)));
         all.filter(|(kind, _, count)| *count > 0 || WATCHED.contains(kind)).map(|(_, name, count)| (name, count)).collect()
     }
 
@@ -65,7 +74,8 @@ impl Errors {
 }
 
 /// What alerts look at: there from the start, so that its first time is a rise.
-const WATCHED: [Kind; 8] = [Kind::Panic, Kind::Busy, Kind::Timeout, Kind::Exhausted, Kind::Io, Kind::Full, Kind::Corrupt, Kind::NoMemory];
+const WATCHED: [Kind; 9] =
+    [Kind::Panic, Kind::Busy, Kind::Timeout, Kind::Exhausted, Kind::Io, Kind::Full, Kind::Corrupt, Kind::CantOpen, Kind::NoMemory];
 
 /// What an operator has to look at is an error; what a program can expect is not.
 fn level(kind: Kind) -> log::Level {

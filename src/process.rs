@@ -15,6 +15,9 @@ static AGE: AtomicU32 = AtomicU32::new(0);
 /// How often this process has forked.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
+/// How many panics were stopped.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
 /// Nested forks that are told apart.
 const AGES: usize = 256;
 
@@ -32,6 +35,16 @@ pub fn forks() -> u64 {
 /// To be called in the parent after a fork.
 pub fn has_forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many panics of keepwell's own were stopped in this process.
+pub fn panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
+}
+
+/// To be called where one is stopped.
+pub fn has_panicked() {
+    PANICS.fetch_add(1, Ordering::Relaxed);
 }
 
 /// To be called in a forked child before anything else of keepwell.

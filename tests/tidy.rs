@@ -24,7 +24,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("bell", &["sync"]),
     ("cancel", &["sync", "error", "ticks"]),
     ("metrics", &["sync", "error"]),
-    ("errors", &["sync", "error", "metrics"]),
+    ("errors", &["sync", "error", "metrics", "process"]),
     ("listener", &["sync", "error"]),
     ("clock", &["sync", "tables"]),
     ("driver", &["sync", "cancel", "clock", "error", "footprint", "lead", "metrics", "process", "rows", "tables", "value"]),

@@ -6,6 +6,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use super::types::*;
 use crate::error::{Error, Kind, Outcome, Result, Retry};
+use crate::process;
 
 /// Runs the body of an exported function. What it returns is the status; on failure `err`, if given, says why.
 #[inline]
@@ -19,8 +20,9 @@ pub fn guard(err: *mut kw_error, body: impl FnOnce() -> Result<kw_status>) -> kw
     error.kind().number()
 }
 
-/// The error for a panic that was caught.
+/// The error for a panic that was caught, which is counted.
 pub fn from_panic(panic: &(dyn Any + Send)) -> Error {
+    process::has_panicked();
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Error::new(Kind::Panic, format!("a panic inside keepwell was stopped: {}; please report it", text.unwrap_or("no message")))
 }

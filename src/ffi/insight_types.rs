@@ -62,8 +62,8 @@ pub struct kw_log_event {
     pub fields_len: usize,
 }
 
-/// Called for each event, on the thread on which it happens: it must not take long, and no event of its own reaches it. Other threads that
-/// have events wait meanwhile.
+/// Called for each event, on the thread on which it happens, also on several at once: it must not take long, and no event of its own reaches
+/// it.
 pub type kw_log_callback = Option<unsafe extern "C" fn(event: *const kw_log_event, context: *mut c_void)>;
 
 /// Whether a store can work now, and what an operator asks first. Initialize with `KW_HEALTH_INIT`.

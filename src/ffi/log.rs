@@ -56,14 +56,19 @@ struct Line {
 /// Who hears of events in this process.
 #[derive(Default)]
 struct Listeners {
-    /// Taken after `callback` by who needs both: a callback may open and close views.
+    /// Taken after `callback` by who needs both.
     views: Mutex<Vec<Arc<View>>>,
-    callback: Mutex<Option<Callback>>,
+    callback: Mutex<Option<Arc<Callback>>>,
+    /// A call of the callback has returned.
+    returned: Condvar,
     /// The level of the callback; [`LevelFilter::Off`]: there is none. Written under the lock of the callback.
     called_from: AtomicUsize,
     /// What closed views had lent: another thread may just be reading it.
     parted: Mutex<VecDeque<Event>>,
 }
+
+/// How long somebody sleeps who is woken.
+const LONG: Duration = Duration::from_secs(3600);
 
 /// So many views are closed before the texts go that the first of them had lent.
 const PARTED: usize = 64;
@@ -72,10 +77,14 @@ struct Callback {
     level: Level,
     function: unsafe extern "C" fn(*const kw_log_event, *mut c_void),
     context: *mut c_void,
+    /// The calls under way. Counted under the lock of the callback.
+    running: AtomicUsize,
 }
 
-// SAFETY: the caller promises that the function may be called from any thread with its context.
+// SAFETY: the caller promises that the function may be called from several threads at once with its context.
 unsafe impl Send for Callback {}
+// SAFETY: as above; nothing else of it changes but a counter.
+unsafe impl Sync for Callback {}
 
 static LISTENERS: PerProcess<Listeners> = PerProcess::new();
 static LOGGER: Logger = Logger(0);
@@ -109,15 +118,25 @@ fn call_back(listeners: &Listeners, event: &Event) {
     if CALLED.get() {
         return;
     }
-    let callback = listeners.callback.lock();
-    if let Some(Callback { function, context, .. }) = callback.as_ref().filter(|callback| event.level <= callback.level) {
-        let lent = event.lend();
-        CALLED.set(true);
-        // SAFETY: the caller of `kw_log_set_callback` promises a function that may be called until it is replaced, which waits for the lock
-        // that is held here.
-        unsafe { function(&lent, *context) };
-        CALLED.set(false);
-    }
+    let Some(callback) = enter(listeners, event) else { return };
+    let lent = event.lend();
+    CALLED.set(true);
+    // SAFETY: the caller of `kw_log_set_callback` promises a function that may be called until it is replaced, which waits until nobody is in
+    // it any more.
+    unsafe { (callback.function)(&lent, callback.context) };
+    CALLED.set(false);
+    let _seat = listeners.callback.lock();
+    callback.running.fetch_sub(1, Ordering::Relaxed);
+    listeners.returned.notify_all();
+}
+
+/// The callback, if it wants this event; from here on nobody replaces it before this call has returned. No lock is held while it runs: it may
+/// wait for other threads that have events themselves.
+fn enter(listeners: &Listeners, event: &Event) -> Option<Arc<Callback>> {
+    let seat = listeners.callback.lock();
+    let callback = seat.as_ref().filter(|callback| event.level <= callback.level)?;
+    callback.running.fetch_add(1, Ordering::Relaxed);
+    Some(callback.clone())
 }
 
 impl Event {
@@ -196,7 +215,7 @@ impl View {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut line = self.line.lock();
         while line.events.is_empty() && !line.closed {
-            let left = end.map_or(Duration::from_secs(3600), |end| end.saturating_duration_since(Instant::now()));
+            let left = end.map_or(LONG, |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return None;
             }
@@ -243,8 +262,8 @@ fn level(number: u32) -> Result<Option<Level>> {
 
 /// Has `callback` called with its `context` for each event of `level` and above, on the thread on which it happens; in place of the one
 /// before. `KW_LOG_OFF`, or NULL: for none. Waits for calls under way, so that nothing uses the context of the one before when this returns.
-/// The callback may use the library, but must not wait for what another thread holds, a writer for one: that thread may have an event, and
-/// waits for the callback. A view has no such bounds. Nothing is called in a forked child. Errors: `KW_MISUSE` from inside the callback.
+/// Several threads may be in it at once. It may use the library, but its thread waits for it, with what that holds, such as a writer: it must
+/// not take long. A view has no such bounds. Nothing is called in a forked child. Errors: `KW_MISUSE` from inside the callback.
 #[no_mangle]
 pub unsafe extern "C" fn kw_log_set_callback(level: u32, callback: kw_log_callback, context: *mut c_void, err: *mut kw_error) -> kw_status {
     guard(err, || {
@@ -254,10 +273,15 @@ pub unsafe extern "C" fn kw_log_set_callback(level: u32, callback: kw_log_callba
         }
         let listeners = LISTENERS.get()?;
         let mut seat = listeners.callback.lock();
-        *seat = level.zip(callback).map(|(level, function)| Callback { level, function, context });
-        let called_from = seat.as_ref().map_or(LevelFilter::Off, |callback| callback.level.to_level_filter());
+        let made = level.zip(callback).map(|(level, function)| Callback { level, function, context, running: AtomicUsize::new(0) });
+        let called_from = made.as_ref().map_or(LevelFilter::Off, |callback| callback.level.to_level_filter());
+        let before = std::mem::replace(&mut *seat, made.map(Arc::new));
         listeners.called_from.store(called_from as usize, Ordering::Release);
-        tune(listeners)?;
+        let tuned = tune(listeners);
+        while before.as_ref().is_some_and(|before| before.running.load(Ordering::Relaxed) > 0) {
+            seat = wait(&listeners.returned, seat, LONG);
+        }
+        tuned?;
         Ok(KW_OK)
     })
 }

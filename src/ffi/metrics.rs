@@ -227,7 +227,7 @@ pub unsafe extern "C" fn kw_explain(
 
 /// The indexes that would help one statement, most useful first, at most three, as rows: table, index_sql (the CREATE INDEX), before and
 /// after (the plan without and with it). They are tried on a copy of the schema in memory, where the engine's own planner decides; the
-/// database is not changed. Takes some milliseconds. Blocks for a reader like `kw_query`. Close the rows. Errors: as `kw_explain`.
+/// database is not changed. Takes some milliseconds, for very large schemas and joins some hundred; the timeout ends it. Blocks for a reader like `kw_query`. Close the rows. Errors: as `kw_explain`.
 #[no_mangle]
 pub unsafe extern "C" fn kw_advise(
     store: kw_store,

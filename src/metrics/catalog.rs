@@ -210,7 +210,7 @@ pub const CATALOG: &[Metric] = &[
     counter("keepwell_query_sorts", "Sorts that no index saved.", |f, s| s.counted(f, |sheet| sheet.sorts.get())),
     counter("keepwell_query_slow", "Calls that took metrics.slow_query or longer.", |f, s| s.counted(f, |sheet| sheet.slow.get())),
 
-    counter("keepwell_tx", "Transactions by how they ended.", |f, s| s.each("outcome", f.transactions.iter().copied())),
+    counter("keepwell_tx", "Transactions that were begun by a call, and those of execute_many, by how they ended.", |f, s| s.each("outcome", f.transactions.iter().copied())),
     counter("keepwell_tx_retries", "Transactions that were run again from their start because another commit was in the way.", |f, s| s.number(f.retries)),
     counter("keepwell_tx_retries_exhausted", "Transactions that failed although they were run again.", |f, s| s.number(f.retries_exhausted)),
     counter("keepwell_stopped", "Calls that timed out or were cancelled, by what they were doing: waiting for a connection, waiting for a lock, running.", |f, s| {

@@ -1,6 +1,7 @@
 //! What a store tells of itself: its pool in numbers, the exposition of all metrics, what each statement has cost.
 
 use super::Store;
+use crate::cancel::Op;
 use crate::driver::{Advice, Connection, Node, Permit};
 use crate::error::Result;
 use crate::holders::Purpose;
@@ -73,42 +74,52 @@ impl Store {
     }
 
     /// All metrics as numbers.
-    pub fn facts(&self) -> Facts {
-        self.inner.insight.facts()
+    ///
+    /// # Errors
+    /// [`crate::Kind::Forked`].
+    pub fn facts(&self) -> Result<Facts> {
+        self.inner.pool.check_process()?;
+        Ok(self.inner.insight.facts())
     }
 
-    /// What each statement has cost, most of what `order` says first. Empty where `metrics.statements` is 0.
+    /// What each statement has cost, most of what `order` says first. Empty where `metrics.statements` is 0, and in a
+    /// forked child.
     pub fn statement_report(&self, order: Order) -> Vec<Cost> {
-        self.inner.insight.meter.as_ref().map(|meter| meter.statements.read(order)).unwrap_or_default()
+        let meter = self.inner.insight.meter.as_ref().filter(|_| self.inner.pool.check_process().is_ok());
+        meter.map(|meter| meter.statements.read(order)).unwrap_or_default()
     }
 
     /// Begins the report of statements anew.
     pub fn reset_statement_report(&self) {
-        self.inner.insight.meter.iter().for_each(|meter| meter.statements.reset());
+        if self.inner.pool.check_process().is_ok() {
+            self.inner.insight.meter.iter().for_each(|meter| meter.statements.reset());
+        }
     }
     /// How the engine would run one statement, as a tree. It is not run; parameters count as NULL. <https://sqlite.org/eqp.html>
     ///
     /// # Errors
     /// [`crate::Kind::Sql`], and those of waiting for a reader.
     pub fn explain(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Vec<Node>> {
-        self.counted(self.with_checked(sql, options, |connection| {
-            // An explained statement reads no page, so the engine would not notice that another connection has changed the schema.
-            connection.ask("SELECT count(*) FROM sqlite_schema")?;
-            connection.explain(sql)
-        }))
+        self.counted(self.with_checked(sql, options, |connection, _| connection.explain(sql)))
     }
 
     /// The indexes that would help one statement, most useful first, at most three. They are tried on a copy of the schema in memory, where
-    /// the engine's own planner decides; nothing is changed here. Takes some milliseconds.
+    /// the engine's own planner decides; nothing is changed here. Takes some milliseconds, and for a thousand tables or a join of many of them up to
+    /// some hundred; the timeout of `options` ends it.
     ///
     /// # Errors
     /// As [`Store::explain`].
     pub fn advise(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Vec<Advice>> {
-        self.counted(self.with_checked(sql, options, |connection| connection.advise(sql)))
+        self.counted(self.with_checked(sql, options, |connection, op| connection.advise(sql, op)))
     }
 
     /// Lets `work` use a reader on which the statement has been found to be one, and right.
-    fn with_checked<R>(&self, sql: &str, options: &QueryOptions<'_>, work: impl FnOnce(&mut dyn Connection) -> Result<R>) -> Result<R> {
+    fn with_checked<R>(
+        &self,
+        sql: &str,
+        options: &QueryOptions<'_>,
+        work: impl FnOnce(&mut dyn Connection, &Op<'_>) -> Result<R>,
+    ) -> Result<R> {
         let op = self.op(options)?;
         let mut lease = self.inner.pool.reader(&op, sql, Purpose::Statement, !options.unbound)?;
         let connection = lease.connection();
@@ -117,6 +128,6 @@ impl Store {
         connection.ask("SELECT 1 FROM sqlite_schema")?;
         let cursor = connection.prepare(sql, Permit::Shared, false)?;
         connection.finish(cursor);
-        work(connection)
+        work(connection, &op)
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::hooks::{AuthAction, Authorization};
-use rusqlite::{Connection, OpenFlags, Result};
+use rusqlite::{ffi, Connection, OpenFlags, Result};
 
 use crate::driver::{tree, Advice, Node};
 use crate::sync::Mutex;
@@ -45,8 +45,10 @@ impl Schema {
 }
 
 /// The indexes that would help `sql`, each with the plan without any and with all of them; empty where none would.
-pub fn advise(schema: &Schema, sql: &str) -> Result<Vec<Advice>> {
-    let copy = Copy::make(schema, sql)?;
+///
+/// `stop` is asked before each plan, and ends it all.
+pub fn advise(schema: &Schema, sql: &str, stop: &dyn Fn() -> bool) -> Result<Vec<Advice>> {
+    let copy = Copy::make(schema, sql, stop)?;
     let before = copy.plan()?;
     let indexes = copy.useful(badness_of(&before))?;
     let (before, after) = (tree(&before), copy.with(&indexes, |copy| Ok(tree(&copy.plan()?)))?);
@@ -58,6 +60,7 @@ pub fn advise(schema: &Schema, sql: &str) -> Result<Vec<Advice>> {
 struct Copy<'a> {
     db: Connection,
     sql: &'a str,
+    stop: &'a dyn Fn() -> bool,
     /// The columns that the statement reads, by table.
     reads: BTreeMap<String, BTreeSet<String>>,
     /// Names that no index can have, in lower case.
@@ -87,7 +90,7 @@ impl Index {
 }
 
 impl<'a> Copy<'a> {
-    fn make(schema: &Schema, sql: &'a str) -> Result<Self> {
+    fn make(schema: &Schema, sql: &'a str, stop: &'a dyn Fn() -> bool) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_in_memory_with_flags(flags)?;
         db.execute_batch("BEGIN")?;
@@ -105,7 +108,7 @@ impl<'a> Copy<'a> {
             drop(insert);
             db.execute_batch("ANALYZE sqlite_schema")?;
         }
-        let mut copy = Copy { db, sql, reads: BTreeMap::new(), taken: BTreeSet::new() };
+        let mut copy = Copy { db, sql, stop, reads: BTreeMap::new(), taken: BTreeSet::new() };
         copy.reads = copy.find_reads()?;
         copy.taken = copy.names()?;
         Ok(copy)
@@ -229,6 +232,9 @@ impl<'a> Copy<'a> {
 
     /// Runs `work` while there are these indexes too.
     fn with<R>(&self, indexes: &[Index], work: impl FnOnce(&Self) -> Result<R>) -> Result<R> {
+        if (self.stop)() {
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_INTERRUPT), None));
+        }
         self.db.execute_batch("SAVEPOINT candidates")?;
         // One that can not be made helps nobody.
         indexes.iter().for_each(|index| drop(self.db.execute_batch(&self.create(index))));
@@ -280,7 +286,7 @@ mod tests {
 
     fn ask(schema: &[&str], sql: &str) -> Vec<String> {
         let schema = Schema { sql: schema.iter().map(ToString::to_string).collect(), statistics: Vec::new() };
-        advise(&schema, sql).unwrap().into_iter().map(|advice| advice.index_sql).collect()
+        advise(&schema, sql, &|| false).unwrap().into_iter().map(|advice| advice.index_sql).collect()
     }
 
     const ORDERS: &[&str] = &[
@@ -335,12 +341,18 @@ mod tests {
     }
 
     #[test]
+    fn whoever_waits_for_advice_can_stop_it() {
+        let schema = Schema { sql: ORDERS.iter().map(ToString::to_string).collect(), statistics: Vec::new() };
+        assert!(advise(&schema, "SELECT name FROM customer WHERE city = ?", &|| true).is_err());
+    }
+
+    #[test]
     fn what_cannot_be_copied_does_no_harm() {
         let schema =
             [ORDERS, &["CREATE VIRTUAL TABLE v USING nonesuch(a)", "CREATE VIEW w AS SELECT * FROM customer WHERE city = 'x'"]].concat();
         assert_eq!(ask(&schema, "SELECT name FROM w"), ["CREATE INDEX \"customer_city\" ON \"customer\"(\"city\")"]);
         let broken = Schema { sql: vec![], statistics: vec![] };
-        assert!(advise(&broken, "SELECT * FROM missing").is_err());
+        assert!(advise(&broken, "SELECT * FROM missing", &|| false).is_err());
     }
 
     #[test]
@@ -349,7 +361,7 @@ mod tests {
         let path = folder.child("planted.db");
         let planted = format!("CREATE TABLE t(a, b); ATTACH '{}' AS planted; CREATE TABLE planted.x(y)", path.display());
         let schema = Schema { sql: vec![planted], statistics: Vec::new() };
-        assert!(advise(&schema, "SELECT a FROM t WHERE b = 1").is_err());
+        assert!(advise(&schema, "SELECT a FROM t WHERE b = 1", &|| false).is_err());
         assert!(!path.exists());
     }
 

@@ -210,8 +210,8 @@ impl Connection for SqliteConnection {
         self.query_plan(sql)
     }
 
-    fn advise(&mut self, sql: &str) -> Result<Vec<Advice>> {
-        self.advise_on(sql)
+    fn advise(&mut self, sql: &str, op: &Op<'_>) -> Result<Vec<Advice>> {
+        self.advise_on(sql, op)
     }
 
     fn ask(&mut self, sql: &str) -> Result<Option<i64>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::OptionalExtension;
 
 use super::SqliteConnection;
+use crate::cancel::Op;
 use crate::driver::sqlite::advise::{self, Schema};
 use crate::driver::sqlite::convert;
 use crate::driver::sqlite::statements::Calm;
@@ -34,13 +35,16 @@ impl SqliteConnection {
     }
 
     /// The indexes that would help a statement.
-    pub(super) fn advise_on(&mut self, sql: &str) -> Result<Vec<Advice>> {
+    pub(super) fn advise_on(&mut self, sql: &str, op: &Op<'_>) -> Result<Vec<Advice>> {
         refuse_nul(sql)?;
         self.recorder.start_own();
         let schema = Schema::read(self.raw.connection());
         self.recorder.ignore();
-        let advice = schema.and_then(|schema| advise::advise(&schema, sql));
-        advice.map_err(|error| convert::from_rusqlite(error, "advise"))
+        let advice = schema.and_then(|schema| advise::advise(&schema, sql, &|| op.poll().is_some()));
+        advice.map_err(|error| match op.stopped() {
+            Some(stop) => op.stop_error(stop, "advise"),
+            None => convert::from_rusqlite(error, "advise"),
+        })
     }
 
     /// A question of keepwell's own.
