@@ -233,6 +233,37 @@ fn a_callback_hears_of_every_event_until_it_is_taken_back() {
     assert_eq!(CALLS.load(Ordering::Relaxed), 200);
 }
 
+static MET: Mutex<usize> = Mutex::new(0);
+static MEETS: std::sync::Condvar = std::sync::Condvar::new();
+
+/// Waits in the callback until two threads are there.
+extern "C" fn meet(event: *const kw_log_event, _context: *mut c_void) {
+    let message = unsafe { CStr::from_ptr((*event).message) }.to_string_lossy();
+    if !message.contains("from two") {
+        return;
+    }
+    let mut met = MET.lock().unwrap();
+    *met += 1;
+    MEETS.notify_all();
+    let limit = std::time::Duration::from_secs(20);
+    drop(MEETS.wait_timeout_while(met, limit, |met| *met < 2).unwrap());
+}
+
+#[test]
+fn a_callback_that_waits_for_another_thread_does_not_wait_for_ever() {
+    let _turn = TURN.lock();
+    let bench = Bench::new();
+    assert_eq!(unsafe { kw_log_set_callback(KW_LOG_DEBUG, Some(meet), null_mut(), null_mut()) }, KW_OK);
+    let began = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| bench.store.query("SELEKT from two", Params::NONE, &QueryOptions::default()).err().unwrap());
+        }
+    });
+    assert_eq!(unsafe { kw_log_set_callback(KW_LOG_OFF, None, null_mut(), null_mut()) }, KW_OK);
+    assert!(*MET.lock().unwrap() == 2 && began.elapsed().as_secs() < 15, "the two have met");
+}
+
 #[test]
 fn closing_a_view_wakes_who_waits_for_its_next_event() {
     let _turn = TURN.lock();
