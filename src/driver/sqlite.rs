@@ -7,6 +7,7 @@ mod control;
 mod convert;
 mod copy;
 mod fork;
+mod gauge;
 mod kinds;
 mod ledger;
 mod plan;

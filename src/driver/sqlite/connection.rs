@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use super::bind::bind;
 use super::control::{prepare_own, run, Control};
+use super::gauge::Verdict;
 use super::kinds::{self, Kinds};
 use super::ledger::Ledger;
 use super::plan::heard_in_step;
 use super::raw::{Checkpoint, Raw, Statement, Step};
 use super::sentinel::Sentinel;
 use super::snapshot::Snapshot;
-use super::statements::{Statements, Verdict};
+use super::statements::Statements;
 use super::watch::Recorder;
 use super::{convert, copy};
 use crate::cancel::Op;
@@ -186,20 +187,20 @@ impl Connection for SqliteConnection {
     }
 
     fn take_tally(&mut self) -> Option<KeptTally> {
-        self.statements.take_tally()
+        self.statements.gauge_mut()?.take_tally()
     }
 
     fn spent(&self, cursor: Cursor) -> Option<Spent> {
-        self.statements.spent(cursor)
+        self.statements.peek(cursor).ok()?.cost.spent()
     }
 
     #[inline]
     fn gauge(&self) -> Option<(&Arc<Meter>, &Arc<Sheet>)> {
-        self.statements.gauge()
+        self.statements.gauge().map(|gauge| (gauge.meter(), gauge.sheet()))
     }
 
     fn scans(&self, cursor: Cursor) -> Scans {
-        self.statements.peek(cursor).map(|entry| entry.scans_of_this_run()).unwrap_or_default()
+        self.statements.peek(cursor).map(|entry| entry.cost.scans(&entry.statement)).unwrap_or_default()
     }
 
     fn expanded(&self, cursor: Cursor) -> Option<String> {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use once_cell::race::OnceBox;
 
 use super::connection::Shared;
+use super::gauge::Calm;
 use super::raw::{Failure, Raw, Statement};
-use super::statements::{Calm, Entry};
+use super::statements::Entry;
 use super::watch::Recorder;
 use super::{brief, convert};
 use crate::driver::Plan;
@@ -39,7 +40,7 @@ pub fn heard_in_step(entry: &mut Entry, raw: &Raw, recorder: &Recorder, shared: 
         return recorder.ignore();
     }
     entry.anew = anew;
-    entry.calm = Calm::default();
+    entry.cost.calm = Calm::default();
     if entry.plan.footprint.outside_transaction {
         // Known by asking for nothing while it is prepared; what was heard is of its work.
         return recorder.ignore();

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use lru::LruCache;
 
+use super::gauge::{Cost, Gauge, Run, Verdict};
 use super::raw::{Raw, Statement};
 use crate::cancel::Op;
-use crate::driver::{Cursor, End, KeptTally, Part, Plan, Scans, Tally};
+use crate::driver::{Cursor, Part, Plan};
 use crate::error::{Error, Kind, Result};
-use crate::metrics::meter::{Meter, Spent};
-use crate::metrics::report::Cells;
-use crate::metrics::sheet::Sheet;
+use crate::metrics::meter::Meter;
 
 /// One prepared statement with what is known of it.
 pub struct Entry {
@@ -25,15 +24,15 @@ pub struct Entry {
     pub running: bool,
     in_use: bool,
     kept: bool,
-    /// What the run under way has spent that is not counted yet: it goes on, or it was slow.
-    spent: Option<Spent>,
-    /// It is a write that shares a transaction with others.
-    shared: bool,
-    /// The engine's counts when the run before ended, and whether they are looked at.
-    scans: Scans,
-    pub calm: Calm,
-    /// Where its numbers are counted.
-    cells: Option<Arc<Cells>>,
+    /// What its runs cost.
+    pub cost: Cost,
+}
+
+impl Entry {
+    /// The run under way, or the one that has just ended.
+    pub fn run(&mut self) -> Run<'_> {
+        Run { cost: &mut self.cost, statement: &self.statement, plan: &self.plan }
+    }
 }
 
 #[derive(Default)]
@@ -41,77 +40,6 @@ struct Slot {
     entry: Option<Entry>,
     /// Counts the uses, so that a cursor of an earlier use finds nothing.
     generation: u32,
-}
-
-/// What there is to do when a run was counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    Fine,
-    /// It was slow.
-    Slow,
-    /// Somebody has to look at the statement's plan.
-    CalmIsDue,
-}
-
-/// Whether a statement has to be asked after each run what it did to its tables, which costs as much as the rest of the measuring. One that
-/// has done nothing worth counting for [`Calm::LONG`] runs may be one that never does: its plan tells.
-///
-/// ```text
-///   Trying(n) ── LONG runs without ──▶ due ── plan without scans, sorts, indexes ──▶ Settled
-///       ▲────────── a run with ───────┘ └──────────── any other ───────────────────▶ Restless
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Calm {
-    Trying(u8),
-    Settled,
-    Restless,
-}
-
-impl Default for Calm {
-    fn default() -> Self {
-        Calm::Trying(0)
-    }
-}
-
-impl Calm {
-    const LONG: u8 = 50;
-
-    /// Whether it is time to look at the plan.
-    #[inline]
-    pub fn is_due(self) -> bool {
-        self == Calm::Trying(Calm::LONG)
-    }
-}
-
-impl Entry {
-    /// What the engine has counted since the run before.
-    pub fn scans_of_this_run(&self) -> Scans {
-        self.statement.scans().since(self.scans)
-    }
-
-    /// Adds one part of a run, and says how long all of it has taken.
-    fn spend(&mut self, op: &Op<'_>, nanos: u64, part: Part) -> u64 {
-        self.shared = op.is_shared();
-        let (queue, busy) = op.waits();
-        let all = self.spent.get_or_insert_default();
-        all.nanos += nanos;
-        all.queue_nanos += queue;
-        all.busy_nanos += busy;
-        all.returned += part.returned;
-        all.changed += part.changed;
-        all.failed |= part.end == End::Failed;
-        all.nanos
-    }
-
-    fn look_at_scans(&mut self) -> Scans {
-        let ran = self.scans_of_this_run();
-        self.scans = self.scans.plus(ran);
-        if let Calm::Trying(runs) = self.calm {
-            let calm = ran == Scans::default();
-            self.calm = Calm::Trying(if calm { (runs + 1).min(Calm::LONG) } else { 0 });
-        }
-        ran
-    }
 }
 
 /// Statements by slot; those worth keeping also by text.
@@ -124,65 +52,34 @@ pub struct Statements {
     last: u32,
     /// What is measured with, and where. `None`: nobody measures.
     gauge: Option<Gauge>,
-    /// What is to be counted of the run that ended last, where it shares a transaction.
-    tally: Option<KeptTally>,
-}
-
-/// What the statements of one connection are measured with.
-struct Gauge {
-    meter: Arc<Meter>,
-    sheet: Arc<Sheet>,
 }
 
 impl Statements {
     /// Keeps up to `capacity` statements (at least one) prepared while they are not in use.
     pub fn new(capacity: usize, meter: Option<&Arc<Meter>>) -> Self {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
-        let gauge = meter.map(|meter| Gauge { meter: meter.clone(), sheet: meter.sheets.register() });
-        Statements { slots: Vec::new(), free: Vec::new(), in_use: 0, by_text: LruCache::new(capacity), last: 0, gauge, tally: None }
+        let gauge = meter.map(|meter| Gauge::new(meter.clone()));
+        Statements { slots: Vec::new(), free: Vec::new(), in_use: 0, by_text: LruCache::new(capacity), last: 0, gauge }
     }
 
-    /// What this connection is measured with, and where its numbers are counted.
+    /// What this connection is measured with.
     #[inline]
-    pub fn gauge(&self) -> Option<(&Arc<Meter>, &Arc<Sheet>)> {
-        self.gauge.as_ref().map(|gauge| (&gauge.meter, &gauge.sheet))
+    pub fn gauge(&self) -> Option<&Gauge> {
+        self.gauge.as_ref()
     }
 
-    #[inline]
-    fn sheet(&self) -> Option<&Arc<Sheet>> {
-        self.gauge.as_ref().map(|gauge| &gauge.sheet)
+    /// The same, to take from.
+    pub fn gauge_mut(&mut self) -> Option<&mut Gauge> {
+        self.gauge.as_mut()
     }
 
-    /// Adds what an operation has spent on the run under way. A run that is over is counted, unless it is slow: then it is counted when the use
-    /// ends, so that it can be looked at until then. One that shares a transaction is set aside: see [`Statements::take_tally`].
+    /// Adds what an operation has spent on the run under way: see [`Gauge::spend`].
     #[inline]
     pub fn spend(&mut self, cursor: Cursor, op: &Op<'_>, part: Part) -> Verdict {
-        let (Ok(entry), Some(gauge)) = (get(&mut self.slots, cursor), &self.gauge) else { return Verdict::Fine };
-        let Some(nanos) = op.elapsed_nanos() else { return Verdict::Fine };
-        if part.end == End::More || nanos >= gauge.meter.slow_nanos || entry.spent.is_some() {
-            let all = entry.spend(op, nanos, part);
-            return if part.end != End::More && all >= gauge.meter.slow_nanos { Verdict::Slow } else { Verdict::Fine };
+        match (get(&mut self.slots, cursor), &mut self.gauge) {
+            (Ok(entry), Some(gauge)) => gauge.spend(entry.run(), op, part),
+            _ => Verdict::Fine,
         }
-        if op.is_shared() {
-            self.tally = Some(gauge.set_aside(entry, part));
-        } else {
-            gauge.book(entry, nanos, part);
-        }
-        if entry.calm.is_due() {
-            Verdict::CalmIsDue
-        } else {
-            Verdict::Fine
-        }
-    }
-
-    /// Takes what is to be counted of the run that ended last, where it shares a transaction.
-    pub fn take_tally(&mut self) -> Option<KeptTally> {
-        self.tally.take()
-    }
-
-    /// What the run under way has spent.
-    pub fn spent(&self, cursor: Cursor) -> Option<Spent> {
-        self.peek(cursor).ok()?.spent
     }
 
     /// Whether the statement is kept and free.
@@ -199,8 +96,8 @@ impl Statements {
             return None;
         }
         self.last = index;
-        if let Some(sheet) = self.sheet() {
-            sheet.statements_found.add_alone(1);
+        if let Some(gauge) = &self.gauge {
+            gauge.sheet().statements_found.add_alone(1);
         }
         Some(self.take(index))
     }
@@ -226,23 +123,10 @@ impl Statements {
                 self.let_go(evicted);
             }
         }
-        if let Some(sheet) = self.sheet() {
-            sheet.statements_made.add_alone(1);
+        if let Some(gauge) = &self.gauge {
+            gauge.sheet().statements_made.add_alone(1);
         }
-        let entry = Entry {
-            statement,
-            plan,
-            borrowed: false,
-            anew: 0,
-            running: false,
-            in_use: false,
-            kept,
-            spent: None,
-            shared: false,
-            scans: Scans::default(),
-            calm: Calm::default(),
-            cells: None,
-        };
+        let entry = Entry { statement, plan, borrowed: false, anew: 0, running: false, in_use: false, kept, cost: Cost::default() };
         self.slots[index as usize].entry = Some(entry);
         self.take(index)
     }
@@ -279,8 +163,8 @@ impl Statements {
         }
         entry.in_use = false;
         let kept = entry.kept;
-        if let (Some(spent), Some(gauge)) = (entry.spent.take(), &self.gauge) {
-            self.tally = gauge.book_later(entry, &spent).or(self.tally.take());
+        if let (true, Some(gauge)) = (entry.cost.is_open(), &mut self.gauge) {
+            gauge.close(entry.run());
         }
         self.in_use -= 1;
         let slot = &mut self.slots[cursor.index as usize];
@@ -335,44 +219,6 @@ fn get(slots: &mut [Slot], cursor: Cursor) -> Result<&mut Entry> {
     match slots.get_mut(cursor.index as usize) {
         Some(Slot { entry: Some(entry), generation }) if *generation == cursor.generation && entry.in_use => Ok(entry),
         _ => Err(ended()),
-    }
-}
-
-impl Gauge {
-    /// Counts a run that is over.
-    #[inline]
-    fn book(&self, entry: &mut Entry, nanos: u64, part: Part) {
-        self.tally(entry, part).count(&self.sheet, nanos);
-    }
-
-    /// What there is to count of a run that is over.
-    #[inline]
-    fn tally<'e>(&self, entry: &'e mut Entry, part: Part) -> Tally<&'e Cells> {
-        let reads_only = entry.plan.footprint.read_only;
-        if entry.cells.as_ref().is_none_or(|cells| cells.is_forgotten()) {
-            entry.cells = self.meter.statements.register(&entry.plan.sql, !reads_only);
-        }
-        let scans = if entry.calm == Calm::Settled { Scans::default() } else { entry.look_at_scans() };
-        Tally { part, scans, reads_only, cells: entry.cells.as_deref() }
-    }
-
-    /// What there is to count later of a run that shares a transaction.
-    fn set_aside(&self, entry: &mut Entry, part: Part) -> KeptTally {
-        let Tally { scans, reads_only, .. } = self.tally(entry, part);
-        Tally { part, scans, reads_only, cells: entry.cells.clone() }
-    }
-
-    /// Counts a run that was slow, or whose rows were fetched in several calls, unless it shares a transaction.
-    #[cold]
-    fn book_later(&self, entry: &mut Entry, spent: &Spent) -> Option<KeptTally> {
-        self.sheet.slow.add_alone((spent.nanos >= self.meter.slow_nanos).into());
-        let end = if spent.failed { End::Failed } else { End::Done };
-        let part = Part { end, returned: spent.returned, changed: spent.changed };
-        if entry.shared {
-            return Some(self.set_aside(entry, part));
-        }
-        self.book(entry, spent.nanos, part);
-        None
     }
 }
 

@@ -1,14 +1,12 @@
 //! What a connection tells of its work: query plans, advice, answers to keepwell's own questions, the page cache.
 
-use std::sync::Arc;
-
 use rusqlite::OptionalExtension;
 
 use super::SqliteConnection;
 use crate::cancel::Op;
 use crate::driver::sqlite::advise::{self, Schema};
 use crate::driver::sqlite::convert;
-use crate::driver::sqlite::statements::Calm;
+use crate::driver::sqlite::gauge::Calm;
 use crate::driver::{refuse_nul, Advice, Cursor, Node};
 use crate::error::Result;
 
@@ -30,7 +28,7 @@ impl SqliteConnection {
         let quiet = |node: &Node| !["SCAN", "AUTOMATIC", "TEMP B-TREE"].iter().any(|word| node.detail.contains(word));
         let calm = plan.footprint.read_only && self.query_plan(&plan.sql).is_ok_and(|nodes| nodes.iter().all(quiet));
         if let Ok(entry) = self.statements.get(cursor) {
-            entry.calm = if calm { Calm::Settled } else { Calm::Restless };
+            entry.cost.calm = if calm { Calm::Settled } else { Calm::Restless };
         }
     }
 
@@ -57,8 +55,8 @@ impl SqliteConnection {
 
     /// Notes what the page cache has counted.
     pub(super) fn note_pages(&self) {
-        let Some((_, sheet)) = self.statements.gauge() else { return };
-        let pages = &Arc::as_ref(sheet).pages;
+        let Some(gauge) = self.statements.gauge() else { return };
+        let pages = &gauge.sheet().pages;
         let cells = [&pages.hits, &pages.misses, &pages.writes, &pages.spills, &pages.bytes];
         cells.into_iter().zip(self.raw.page_cache()).for_each(|(cell, now)| cell.set(now));
     }
