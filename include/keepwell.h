@@ -401,6 +401,16 @@
 #define KW_BY_SCANNED 5
 
 /**
+ * Connections that read.
+ */
+#define KW_ROLE_READER 0
+
+/**
+ * The connection that writes.
+ */
+#define KW_ROLE_WRITER 1
+
+/**
  * No events.
  */
 #define KW_LOG_OFF 0
@@ -1999,6 +2009,26 @@ kw_status kw_metrics_address(kw_store store,
                              size_t size,
                              size_t *length,
                              struct kw_error *err);
+
+/**
+ * For a binding whose callers wait for connections in a line of its own, outside of the library: so many more (or, negative, less) wait now for
+ * a connection of this role (`KW_ROLE_READER`, `KW_ROLE_WRITER`). They are in the store's numbers then: queue depths, `kw_stats`, health.
+ */
+kw_status kw_store_waiting(kw_store store,
+                           uint32_t role,
+                           int64_t change,
+                           struct kw_error *err);
+
+/**
+ * For such a binding: a wait is over that took so many nanoseconds, with `KW_OK` for a caller that goes on, or with what it got instead of a
+ * connection: `KW_EXHAUSTED`, `KW_TIMEOUT`, `KW_CANCELLED`, `KW_CLOSED`, or `KW_SELF_DEADLOCK` where there was no wait. Counted as if the
+ * library had made the caller wait. Errors: `KW_MISUSE` for any other status.
+ */
+kw_status kw_store_waited(kw_store store,
+                          uint32_t role,
+                          uint64_t wait_ns,
+                          kw_status ended,
+                          struct kw_error *err);
 
 /**
  * Tries whether the store can read and write now (the write is begun and rolled back). Blocks like `kw_query`: give it a timeout.

@@ -347,9 +347,12 @@ impl Pool {
         &self.driver
     }
 
-    /// How full writer and readers are.
+    /// How full writer and readers are; those who wait outside of the library are among the waiting.
     pub fn load(&self) -> (Load, Load) {
-        (self.writer.load(), self.readers.load())
+        let (mut writer, mut readers) = (self.writer.load(), self.readers.load());
+        writer.waiting += self.counters.writers_outside.level() as usize;
+        readers.waiting += self.counters.readers_outside.level() as usize;
+        (writer, readers)
     }
 
     /// Who holds connections now, for people.

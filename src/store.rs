@@ -6,6 +6,7 @@ mod expose;
 mod health;
 mod insight;
 mod migrations;
+mod outside;
 mod run;
 mod scope;
 mod shutdown;

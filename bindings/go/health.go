@@ -88,17 +88,12 @@ func (s *Store) Health(ctx context.Context) (Health, error) {
 	if ended := f.ended(); ended != nil && ended.Err() == context.Canceled {
 		return Health{}, contextError(ended, "health")
 	}
-	return s.pool.readHealth(text)
+	return readHealth(text)
 }
 
-// readHealth adds to what the library says the goroutines that wait in Go.
-func (p *pool) readHealth(text string) (health Health, err error) {
+func readHealth(text string) (health Health, err error) {
 	if err := json.Unmarshal([]byte(text), &health); err != nil {
 		return Health{}, newError(ErrABI, "health: the library's answer cannot be read: %v; install the library of this package's version", err)
 	}
-	p.eachLine(func(s *slots) {
-		_, waiting := s.load()
-		health.Pool.Waiting += waiting
-	})
 	return health, nil
 }

@@ -62,7 +62,7 @@ func TestHealthInJSONIsThatOfTheLibrary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := store.pool.readHealth(theirs)
+	read, err := readHealth(theirs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func (f MetricsFormat) ContentType() string {
 }
 
 // MetricsText returns all metrics of the store as text. Each series has the label store: metrics.label of the configuration, or the path
-// of the database. What the library cannot see is added: goroutines wait for a connection in Go.
+// of the database.
 //
 // It blocks for a look at the database file where the last one is older than metrics.collect_interval, but waits for nobody. Errors:
 // [ErrClosed], [ErrMisuse] for a format that there is not.
@@ -36,7 +36,7 @@ func (s *Store) MetricsText(format MetricsFormat) (string, error) {
 	if err != nil {
 		return "", s.pool.orClosed(err, "metrics")
 	}
-	return s.pool.addWaits(text), nil
+	return text, nil
 }
 
 // WriteMetrics writes what [Store.MetricsText] returns. Errors: its own, before anything is written, and those of w.

@@ -212,62 +212,6 @@ func TestGoroutinesThatWaitAreCounted(t *testing.T) {
 	}
 }
 
-// ErrExhausted has a series from the beginning; ErrSelfDeadlock gets one when it happens, among the others.
-func TestWhatIsAddedInGoKeepsTheTextWhole(t *testing.T) {
-	store := accounts(t, "pool.wait_timeout", "0.001")
-	tx, err := store.Begin(bg, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = store.Exec(bg, "DELETE FROM account")
-	wantError(t, err, ErrExhausted)
-	_, err = store.Exec(NewContext(bg, tx), "DELETE FROM account")
-	wantError(t, err, ErrSelfDeadlock)
-	tx.Rollback()
-	for _, format := range []MetricsFormat{MetricsPrometheus, MetricsOpenMetrics} {
-		text, err := store.MetricsText(format)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var places []int
-		count := 0
-		for line := range strings.Lines(text) {
-			if count++; strings.HasPrefix(line, errorsSeries+"{") {
-				places = append(places, count)
-			}
-		}
-		if len(places) < 2 || places[len(places)-1]-places[0] != len(places)-1 {
-			t.Errorf("the series of errors are apart, in lines %v", places)
-		}
-		series := seriesOf(t, text)
-		if series[errorsCounted(ErrExhausted)] != 1 || series[errorsCounted(ErrSelfDeadlock)] != 1 {
-			t.Errorf("%s", text)
-		}
-		if strings.HasSuffix(text, "# EOF\n") != (format == MetricsOpenMetrics) {
-			t.Errorf("the end is not the end:\n%s", text)
-		}
-	}
-}
-
-func TestTheBoundsOfWaitsAreTheLibrarys(t *testing.T) {
-	store := openTest(t)
-	series := metrics(t, store)
-	for _, bound := range waitBounds {
-		name := fmt.Sprintf("keepwell_pool_wait_duration_seconds_bucket{role=\"writer\",le=%q}", strconv.FormatFloat(bound.Seconds(), 'f', -1, 64))
-		if _, found := series[name]; !found {
-			t.Errorf("%s is not there", name)
-		}
-	}
-	var times waitTimes
-	for _, bound := range waitBounds {
-		times.add(bound)
-		times.add(bound + 1)
-	}
-	if times.within("0.000001") != 1 || times.within("2.5e-06") != 3 || times.within("10") != 43 || times.within("+Inf") != 44 || times.count() != 44 {
-		t.Errorf("%+v", &times)
-	}
-}
-
 func TestAStoreWithOneConnectionHasWaitsOfTheWriterAlone(t *testing.T) {
 	store := accounts(t, "pool.max_open", "1", "pool.wait_timeout", "0.001")
 	want := map[string]float64{
@@ -356,4 +300,16 @@ func TestTheLibraryItselfServesMetrics(t *testing.T) {
 	if err != nil || seriesOf(t, string(body))["keepwell_pool_max_open_connections"] != 25 {
 		t.Error(string(body), err)
 	}
+}
+
+// errorsSeries are those of errors by their code.
+const errorsSeries = "keepwell_errors_total"
+
+// splitSample takes a line of a text of metrics apart; all is empty for a comment. The library gives every series labels, and no times.
+func splitSample(line string) (name, labels, value string) {
+	open, end := strings.IndexByte(line, '{'), strings.LastIndex(line, "} ")
+	if open < 0 || end < open || line[0] == '#' {
+		return "", "", ""
+	}
+	return line[:open], line[open+1 : end], strings.TrimSuffix(line[end+2:], "\n")
 }

@@ -36,6 +36,21 @@ const (
 	logTrace = C.KW_LOG_TRACE
 )
 
+// The roles of connections.
+const (
+	roleReader = C.KW_ROLE_READER
+	roleWriter = C.KW_ROLE_WRITER
+)
+
+// nativeWaiting and nativeWaited fail only for a store that is closed, which counts nothing any more.
+func nativeWaiting(store uint64, role uint32, change int64) {
+	C.kw_store_waiting(C.kw_store(store), C.uint32_t(role), C.int64_t(change), nil)
+}
+
+func nativeWaited(store uint64, role uint32, waited time.Duration, ended int32) {
+	C.kw_store_waited(C.kw_store(store), C.uint32_t(role), C.uint64_t(max(waited, 0)), C.kw_status(ended), nil)
+}
+
 func nativeMetricsText(store uint64, format uint32) (string, error) {
 	return growing(func(buffer *C.char, room C.size_t, length *C.size_t) error {
 		e := newCError()

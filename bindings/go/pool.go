@@ -21,8 +21,6 @@ type pool struct {
 	sharing  int           // how many single writes may share one crossing; less than 2: none
 	caching  bool          // whether queries that say nothing of the cache of results use it
 
-	refused refusals
-
 	last contention // belongs to who holds the writer's place
 
 	writes  atomic.Pointer[map[string]struct{}] // SQL that is known to need the writer although it came through Query
@@ -42,6 +40,7 @@ func newPool(handle uint64, s settings) *pool {
 	if s.maxOpen > 1 {
 		p.readers = newSlots(s.maxOpen - 1)
 	}
+	p.eachLine(func(s *slots) { s.joined = func() { p.waiting(s, 1) } })
 	return p
 }
 
@@ -97,7 +96,7 @@ func (p *pool) acquireSlow(f *frame, s *slots, job any) (made bool, err error) {
 	limit := p.patience
 	if f.ctx != nil {
 		if e := p.selfDeadlock(f, s); e != nil {
-			p.refused.count(ErrSelfDeadlock)
+			p.waited(s, 0, ErrSelfDeadlock)
 			return false, e
 		}
 		stop1 = f.ctx.Done()
@@ -109,29 +108,42 @@ func (p *pool) acquireSlow(f *frame, s *slots, job any) (made bool, err error) {
 	if !f.deadline.IsZero() {
 		limit = max(1, time.Until(f.deadline))
 	}
-	made, err = s.wait(job, stop1, stop2, limit)
+	made, waited, err := s.wait(job, stop1, stop2, limit)
+	var refusal *Error
 	if err != nil {
-		return false, p.notAcquired(f, s, err, time.Since(started))
+		refusal = p.notAcquired(f, s, err, time.Since(started))
+	}
+	if waited > 0 {
+		p.waiting(s, -1)
+		p.waited(s, waited, codeOf(refusal))
+	}
+	if refusal != nil {
+		return false, refusal
 	}
 	return made, nil
 }
 
+func codeOf(e *Error) Code {
+	if e == nil {
+		return 0
+	}
+	return e.Code
+}
+
 // notAcquired says why a call got no connection.
-func (p *pool) notAcquired(f *frame, s *slots, reason error, waited time.Duration) error {
+func (p *pool) notAcquired(f *frame, s *slots, reason error, waited time.Duration) *Error {
 	operation := operationName(f.call.op)
 	if reason == errSlotsClosed {
 		return newError(ErrClosed, "%s: the store is closed", operation)
 	}
 	ended := f.ended()
 	if ended != nil && ended.Err() == context.Canceled {
-		p.refused.count(ErrCancelled)
 		return contextError(ended, operation)
 	}
 	code := ErrExhausted
 	if ended != nil || !f.deadline.IsZero() {
 		code = ErrTimeout
 	}
-	p.refused.count(code)
 	taken, waiting := s.load()
 	e := newError(code, "%s: no %s became free within %v: %d in use, %d waiting%s", operation, p.kind(s),
 		waited.Round(time.Millisecond), taken, waiting, p.describeHolders(s))

@@ -29,8 +29,7 @@ type slots struct {
 	tail *seat
 	idle chan struct{} // closed when everything has come back after close
 
-	times  waitTimes     // how long was waited
-	failed atomic.Uint64 // waits that ended without a place
+	joined func() // hears of everybody who stands in line, before the wait; nil: nobody does
 }
 
 // seat is the place of one waiter in the line.
@@ -79,19 +78,19 @@ func (s *slots) tryAcquire() bool {
 func (s *slots) open() bool { return s.word.Load()&slotsClosed == 0 }
 
 // wait stands in line for a place until stop1 or stop2 is closed or the limit has passed (0: no limit). It returns true when there is no place
-// because the job has been done. Who wants to leave after its job was started waits for the end of it.
-func (s *slots) wait(job any, stop1, stop2 <-chan struct{}, limit time.Duration) (done bool, err error) {
+// because the job has been done. Who wants to leave after its job was started waits for the end of it. What it returns as waited is
+// more than 0 if it stood in line.
+func (s *slots) wait(job any, stop1, stop2 <-chan struct{}, limit time.Duration) (done bool, waited time.Duration, err error) {
 	place, err := s.enqueue(job)
 	if place == nil {
-		return false, err
+		return false, 0, err
+	}
+	if s.joined != nil {
+		s.joined()
 	}
 	began := time.Now()
 	done, err = s.sit(place, stop1, stop2, limit)
-	s.times.add(time.Since(began))
-	if err != nil {
-		s.failed.Add(1)
-	}
-	return done, err
+	return done, max(1, time.Since(began)), err
 }
 
 // sit waits at a place of the line.

@@ -25,7 +25,7 @@ func waiting(s *slots) int {
 
 // waitPlace waits without a job.
 func waitPlace(s *slots, stop <-chan struct{}, limit time.Duration) error {
-	_, err := s.wait(nil, stop, nil, limit)
+	_, _, err := s.wait(nil, stop, nil, limit)
 	return err
 }
 
@@ -120,7 +120,7 @@ func standInLine(t *testing.T, s *slots, job any, stop <-chan struct{}) <-chan s
 	t.Helper()
 	before, end := waiting(s), make(chan string, 1)
 	go func() {
-		done, err := s.wait(job, stop, nil, 0)
+		done, _, err := s.wait(job, stop, nil, 0)
 		switch {
 		case err != nil:
 			end <- err.Error()

@@ -159,12 +159,7 @@ func (s *Store) Stats() (Stats, error) {
 	if s.pool.closed.Load() {
 		return Stats{}, newError(ErrClosed, "stats: the store is closed")
 	}
-	stats, err := nativeStats(s.handle)
-	if err != nil {
-		return stats, err
-	}
-	s.pool.eachLine(func(line *slots) { line.addTo(&stats) })
-	return stats, nil
+	return nativeStats(s.handle)
 }
 
 // CacheStats are the numbers of a store's cache of results. Each query that asked for the cache and succeeded is a hit, a miss, or one of
@@ -242,15 +237,6 @@ func (s *Store) Warnings() ([]string, error) {
 	warnings, err := nativeWarnings(s.handle)
 	runtime.KeepAlive(s.pool)
 	return warnings, err
-}
-
-// addTo adds the waits in Go to those in the library.
-func (s *slots) addTo(stats *Stats) {
-	_, waiting := s.load()
-	stats.Waiting += waiting
-	stats.Waits += s.times.count()
-	stats.WaitTime += s.times.sum()
-	stats.Exhausted += s.failed.Load()
 }
 
 // instance is the process-wide store.

@@ -25,6 +25,11 @@ pub const KW_BY_ROWS: u32 = 4;
 /// Most rows gone through in whole tables first.
 pub const KW_BY_SCANNED: u32 = 5;
 
+/// Connections that read.
+pub const KW_ROLE_READER: u32 = 0;
+/// The connection that writes.
+pub const KW_ROLE_WRITER: u32 = 1;
+
 /// No events.
 pub const KW_LOG_OFF: u32 = 0;
 /// What an operator has to look at: I/O errors, a full disk, a corrupt file.

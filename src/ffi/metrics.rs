@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call::Call;
 use super::guard::{copy_text, guard};
@@ -11,6 +12,7 @@ use super::query::sql_of;
 use super::rows::Reader;
 use super::text::{copy_out, give, null, Out};
 use super::types::*;
+use crate::driver::Role;
 use crate::error::{Error, Kind, Result};
 use crate::metrics::report::{Cost, Order};
 use crate::metrics::text::Format;
@@ -64,6 +66,41 @@ pub unsafe extern "C" fn kw_metrics_address(
         unsafe { copy_out(&address.unwrap_or_default(), buffer, size, length)? };
         Ok(KW_OK)
     })
+}
+
+/// For a binding whose callers wait for connections in a line of its own, outside of the library: so many more (or, negative, less) wait now for
+/// a connection of this role (`KW_ROLE_READER`, `KW_ROLE_WRITER`). They are in the store's numbers then: queue depths, `kw_stats`, health.
+#[no_mangle]
+pub unsafe extern "C" fn kw_store_waiting(store: kw_store, role: u32, change: i64, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        let role = self::role(role)?;
+        handle::with_store(store, |store| store.waiting_outside(role, change))?;
+        Ok(KW_OK)
+    })
+}
+
+/// For such a binding: a wait is over that took so many nanoseconds, with `KW_OK` for a caller that goes on, or with what it got instead of a
+/// connection: `KW_EXHAUSTED`, `KW_TIMEOUT`, `KW_CANCELLED`, `KW_CLOSED`, or `KW_SELF_DEADLOCK` where there was no wait. Counted as if the
+/// library had made the caller wait. Errors: `KW_MISUSE` for any other status.
+#[no_mangle]
+pub unsafe extern "C" fn kw_store_waited(store: kw_store, role: u32, wait_ns: u64, ended: kw_status, err: *mut kw_error) -> kw_status {
+    guard(err, || {
+        let role = self::role(role)?;
+        let kind = Kind::from_number(ended);
+        if ended != KW_OK && kind.is_none() {
+            return Err(Error::new(Kind::Misuse, format!("ended: {ended} is the number of no error")));
+        }
+        handle::with_store(store, |store| store.waited_outside(role, Duration::from_nanos(wait_ns), kind))?;
+        Ok(KW_OK)
+    })
+}
+
+fn role(number: u32) -> Result<Role> {
+    match number {
+        KW_ROLE_READER => Ok(Role::Reader),
+        KW_ROLE_WRITER => Ok(Role::Writer),
+        other => Err(Error::new(Kind::Misuse, format!("role: {other} is none; there are KW_ROLE_READER and KW_ROLE_WRITER"))),
+    }
 }
 
 /// Tries whether the store can read and write now (the write is begun and rolled back). Blocks like `kw_query`: give it a timeout.

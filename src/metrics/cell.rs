@@ -37,6 +37,16 @@ impl Counter {
         }
     }
 
+    /// Adds a number that may be negative, for what rises and falls.
+    pub fn add_signed(&self, n: i64) {
+        self.0.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// The number of what rises and falls; never less than 0, whatever came first of two that change it.
+    pub fn level(&self) -> u64 {
+        u64::try_from(self.get() as i64).unwrap_or_default()
+    }
+
     /// Sets the number, for what is measured rather than counted.
     pub fn set(&self, n: u64) {
         self.0.store(n, Ordering::Relaxed);
@@ -189,6 +199,15 @@ mod tests {
         let read = times.read();
         assert_eq!((read.counts[0], read.counts[1], read.counts[21], read.counts[22]), (4, 2, 2, 2));
         assert_eq!((read.count(), read.sum), (10, 2 * (2_001 + 20_000_000_001)));
+    }
+
+    #[test]
+    fn what_rises_and_falls_is_never_below_nothing() {
+        let level = Counter::default();
+        level.add_signed(-1);
+        assert_eq!(level.level(), 0);
+        level.add_signed(3);
+        assert_eq!(level.level(), 2);
     }
 
     #[test]

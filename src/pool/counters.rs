@@ -17,6 +17,9 @@ pub struct Counters {
     /// How long callers waited for the writer and for readers.
     pub writer_waits: Times,
     pub reader_waits: Times,
+    /// Callers that wait outside of the library.
+    pub writers_outside: Counter,
+    pub readers_outside: Counter,
     /// How long the writer was held.
     pub holds: Times,
     pub opened: Counter,
@@ -41,6 +44,14 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// How many callers wait for this role outside of the library.
+    pub fn waiting_outside(&self, role: Role) -> &Counter {
+        match role {
+            Role::Writer => &self.writers_outside,
+            Role::Reader => &self.readers_outside,
+        }
+    }
+
     /// How long callers waited for a connection of this role.
     pub fn waited(&self, role: Role) -> &Times {
         match role {

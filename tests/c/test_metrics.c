@@ -293,6 +293,39 @@ static void a_buffer_may_be_too_small_exact_or_none(void) {
     FAILS(KW_INVALID_HANDLE, kw_metrics_text(0, KW_METRICS_PROMETHEUS, NULL, 0, &said, &err));
 }
 
+/* As a binding does whose callers wait in a line of its own. */
+static void waits_outside_of_the_library_are_counted_too(void) {
+    kw_store store = open_file("outside.db");
+    OK(kw_store_waiting(store, KW_ROLE_WRITER, 3, &err));
+    OK(kw_store_waiting(store, KW_ROLE_WRITER, -1, &err));
+    OK(kw_store_waiting(store, KW_ROLE_READER, 1, &err));
+    CHECK(metric(store, "keepwell_writer_queue_depth", "") == 2);
+    CHECK(metric(store, "keepwell_reader_queue_depth", "") == 1);
+    kw_stats stats = KW_STATS_INIT;
+    OK(kw_store_stats(store, &stats, &err));
+    EQUAL(3, stats.waiting);
+    OK(kw_store_waited(store, KW_ROLE_WRITER, 1500000, KW_OK, &err));
+    OK(kw_store_waited(store, KW_ROLE_WRITER, 500000, KW_TIMEOUT, &err));
+    OK(kw_store_waited(store, KW_ROLE_WRITER, 0, KW_CANCELLED, &err));
+    OK(kw_store_waited(store, KW_ROLE_READER, 0, KW_EXHAUSTED, &err));
+    OK(kw_store_waited(store, KW_ROLE_READER, 0, KW_SELF_DEADLOCK, &err));
+    CHECK(metric(store, "keepwell_pool_wait_count_total", "") == 4);
+    CHECK(metric(store, "keepwell_pool_wait_duration_seconds_sum", "role=\"writer\"") == 0.002);
+    CHECK(metric(store, "keepwell_pool_wait_duration_seconds_count", "role=\"reader\"") == 1);
+    CHECK(metric(store, "keepwell_stopped_total", "stage=\"queue\",reason=\"timeout\"") == 1);
+    CHECK(metric(store, "keepwell_stopped_total", "stage=\"queue\",reason=\"cancelled\"") == 1);
+    CHECK(metric(store, "keepwell_pool_exhausted_total", "") == 1);
+    CHECK(metric(store, "keepwell_pool_self_deadlocks_total", "") == 1);
+    CHECK(metric(store, "keepwell_errors_total", "KW_SELF_DEADLOCK") == 1);
+    FAILS(KW_MISUSE, kw_store_waited(store, KW_ROLE_READER, 0, KW_SQL, &err));
+    FAILS(KW_MISUSE, kw_store_waited(store, KW_ROLE_READER, 0, 4711, &err));
+    FAILS(KW_MISUSE, kw_store_waited(store, 2, 0, KW_OK, &err));
+    FAILS(KW_MISUSE, kw_store_waiting(store, 2, 1, &err));
+    OK(kw_store_waiting(store, KW_ROLE_WRITER, -9, &err));
+    CHECK(metric(store, "keepwell_writer_queue_depth", "") == 0);
+    OK(kw_store_close(store, -1, &err));
+}
+
 static void a_label_is_escaped(void) {
     kw_config config = 0;
     OK(kw_config_new(&config, &err));
@@ -396,6 +429,7 @@ int main(int argc, char **argv) {
     RUN(stops_are_counted_by_stage_and_reason);
     RUN(gauges_show_the_pool_as_it_is);
     RUN(a_buffer_may_be_too_small_exact_or_none);
+    RUN(waits_outside_of_the_library_are_counted_too);
     RUN(a_label_is_escaped);
     RUN(without_metrics_the_text_has_what_costs_nothing);
     RUN(the_file_is_there_at_once_and_never_in_part);

@@ -29,5 +29,5 @@ func Example() {
 			fmt.Println(family.GetHelp())
 		}
 	}
-	// Output: Transactions by how they ended.
+	// Output: Transactions that were begun by a call, and those of execute_many, by how they ended.
 }
