@@ -234,10 +234,14 @@ impl Store {
         options: &QueryOptions<'_>,
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
-        let result = self.op(options).and_then(|op| match self.wanted(options) {
+        let op = match self.op(options) {
+            Ok(op) => op,
+            Err(error) => return self.counted(Err(error)),
+        };
+        let result = match self.wanted(options) {
             None => self.run_query(sql, params, options, &op, None, receive),
             Some(wanted) => self.query_cached(sql, params, options, &op, wanted, receive),
-        });
+        };
         match result {
             // The call has asked whether a way is open; that it is not is no failure.
             Err(error) if error.kind() == Kind::NeedsWriter || (options.only_cached && error.kind() == Kind::Exhausted) => Err(error),
@@ -413,9 +417,9 @@ impl Store {
     fn op<'a>(&self, options: &QueryOptions<'a>) -> Result<Op<'a>> {
         self.inner.pool.check_process()?;
         self.check_alone()?;
-        let mut op = Op::new(self.timeout(options), options.cancel, options.caller);
+        let op = Op::new(self.timeout(options), options.cancel, options.caller);
         if self.inner.insight.meter.is_some() {
-            op = op.begun(ticks::now());
+            op.begins_now();
         }
         if let Err(error) = op.check("call") {
             self.inner.driver.obstacles().stopped(Stage::Queue, op.stopped().unwrap_or(Stop::Cancelled));

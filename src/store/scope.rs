@@ -71,9 +71,12 @@ impl Scope {
         options: &QueryOptions<'_>,
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
+        let op = match self.op(options) {
+            Ok(op) => op,
+            Err(error) => return self.store.counted(Err(error)),
+        };
         let usage = self.usage(options);
-        let result = self.op(options).and_then(|op| self.session.query(sql, params, usage, &op, receive));
-        let (received, cursor) = self.store.counted(result)?;
+        let (received, cursor) = self.store.counted(self.session.query(sql, params, usage, &op, receive))?;
         self.store.count_bypass(options);
         Ok((
             received,
