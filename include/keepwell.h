@@ -2081,7 +2081,8 @@ kw_status kw_explain(kw_store store,
 /**
  * The indexes that would help one statement, most useful first, at most three, as rows: table, index_sql (the CREATE INDEX), before and
  * after (the plan without and with it). They are tried on a copy of the schema in memory, where the engine's own planner decides; the
- * database is not changed. Takes some milliseconds, for very large schemas and joins some hundred; the timeout ends it. Blocks for a reader like `kw_query`. Close the rows. Errors: as `kw_explain`.
+ * database is not changed. Takes some milliseconds, for very large schemas and joins some hundred; the timeout ends it. Blocks for a reader
+ * like `kw_query`. Close the rows. Errors: as `kw_explain`.
  */
 kw_status kw_advise(kw_store store,
                     const char *sql,

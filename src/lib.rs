@@ -10,6 +10,7 @@ pub mod footprint;
 mod lead;
 pub mod rows;
 pub mod tables;
+mod text;
 pub mod value;
 mod warnings;
 

@@ -26,6 +26,7 @@ use crate::rows::Batch;
 use crate::slots::{Load, Slots, Taken, Turn};
 use crate::sync::Mutex;
 
+use self::counters::Discard;
 pub use self::counters::{Counters, Endings};
 pub use self::door::{Door, Follower};
 use self::log::Keeper;
@@ -249,11 +250,11 @@ impl Pool {
                 self.counters.resets[left as usize].one();
                 None
             }
-            Ok(Leave::Spoilt) => Some(if panics { 2 } else { 0 }),
-            Err(_) => Some(1),
+            Ok(Leave::Spoilt) => Some(if panics { Discard::Panicked } else { Discard::Changed }),
+            Err(_) => Some(Discard::Failed),
         };
         if let Some(why) = why {
-            self.counters.discards[why].one();
+            self.counters.discards[why as usize].one();
             drop(item);
             return self.slots(role).discard();
         }

@@ -137,22 +137,18 @@ pub fn cache(config: &Config) -> Option<cache::Limits> {
 }
 
 /// What statements are measured with; `None`: nobody measures.
-pub fn meter(config: &Config) -> Result<Option<Meter>> {
+pub fn meter(config: &Config, label: &str) -> Option<Meter> {
     let metrics = &config.metrics;
-    let label = label(config)?;
-    let made = || Meter::new(&label, metrics.statements as usize, some(metrics.slow_query), metrics.slow_query_params);
-    Ok(metrics.enabled.then(made))
+    let made = || Meter::new(label, metrics.statements as usize, some(metrics.slow_query), metrics.slow_query_params);
+    metrics.enabled.then(made)
 }
 
 /// What the store is called in metrics and logs.
 pub fn label(config: &Config) -> Result<String> {
-    if !config.metrics.label.is_empty() {
-        return Ok(config.metrics.label.clone());
+    match config.metrics.label.as_str() {
+        "" => Ok(place(config.source()?)?.name()),
+        label => Ok(label.to_string()),
     }
-    Ok(match config.source()? {
-        Source::Memory => ":memory:".to_string(),
-        Source::File { path, .. } => path.display().to_string(),
-    })
 }
 
 /// Whether a store is opened to read only.

@@ -53,6 +53,23 @@ pub struct Load {
     pub waiting: usize,
 }
 
+impl Load {
+    /// Those that are taken.
+    pub fn in_use(self) -> usize {
+        self.total - self.idle
+    }
+
+    /// Two containers as one.
+    pub fn plus(self, other: Load) -> Load {
+        Load {
+            capacity: self.capacity + other.capacity,
+            total: self.total + other.total,
+            idle: self.idle + other.idle,
+            waiting: self.waiting + other.waiting,
+        }
+    }
+}
+
 /// At most `capacity` things, idle or taken. Idle ones are reused last in, first out.
 ///
 /// Invariants under the lock: `idle.len() <= total <= capacity`; while somebody waits nothing is idle and nothing is vacant,

@@ -155,7 +155,8 @@ impl Store {
         let op = Op::new(limits.wait_timeout, None, None);
         let clock = settings::cache(config).map(|limits| (Arc::new(Clock::default()), limits));
         ticks::tune();
-        let meter = settings::meter(config)?.map(Arc::new);
+        let label = settings::label(config)?;
+        let meter = settings::meter(config, &label).map(Arc::new);
         let sqlite = settings::sqlite(config, clock.as_ref().map(|(clock, _)| clock.clone()), meter.clone())?;
         let policy = config.options.second_sqlite;
         sentry::before_opening(policy, || SqliteDriver::second_library_on(&sqlite.place))?;
@@ -167,7 +168,7 @@ impl Store {
         sentry.check()?;
         pool.warm_up();
         let cache = clock.map(|(clock, limits)| Arc::new(Cache::new(clock, driver.marks(), limits)));
-        let parts = Parts { pool: pool.clone(), sentry: sentry.clone(), warnings: warnings.clone(), meter, cache: cache.clone() };
+        let parts = Parts { label, pool: pool.clone(), sentry: sentry.clone(), warnings: warnings.clone(), meter, cache: cache.clone() };
         let insight = Arc::new(Insight::new(config, parts)?);
         insight.write_file()?;
         let listener = expose::listen(config, &insight)?;
@@ -234,19 +235,30 @@ impl Store {
         options: &QueryOptions<'_>,
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
-        let op = match self.op(options) {
-            Ok(op) => op,
-            Err(error) => return self.counted(Err(error)),
-        };
-        let result = match self.wanted(options) {
-            None => self.run_query(sql, params, options, &op, None, receive),
-            Some(wanted) => self.query_cached(sql, params, options, &op, wanted, receive),
-        };
+        let result = self.with_op(options, |op| match self.wanted(options) {
+            None => self.run_query(sql, params, options, op, None, receive),
+            Some(wanted) => self.query_cached(sql, params, options, op, wanted, receive),
+        });
         match result {
             // The call has asked whether a way is open; that it is not is no failure.
             Err(error) if error.kind() == Kind::NeedsWriter || (options.only_cached && error.kind() == Kind::Exhausted) => Err(error),
             result => self.counted(result),
         }
+    }
+
+    /// Makes the operation of a call with these options, and lets `work` do it.
+    #[inline]
+    fn with_op<R>(&self, options: &QueryOptions<'_>, work: impl FnOnce(&Op<'_>) -> Result<R>) -> Result<R> {
+        match self.op(options) {
+            Ok(op) => work(&op),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same; the error that the call ends with is counted.
+    #[inline]
+    fn call<R>(&self, options: &QueryOptions<'_>, work: impl FnOnce(&Op<'_>) -> Result<R>) -> Result<R> {
+        self.counted(self.with_op(options, work))
     }
 
     /// Counts the error that a call ends with.
@@ -343,62 +355,62 @@ impl Store {
 
     /// Runs the statements of a script as one transaction, unless the script begins its own. See [`exec::script`].
     pub fn execute_script(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Changes> {
-        self.counted(self.op(options).and_then(|op| {
-            let mut lease = self.writer(options, &op, Purpose::Script)?;
+        self.call(options, |op| {
+            let mut lease = self.writer(options, op, Purpose::Script)?;
             let (connection, batch) = lease.parts();
-            exec::script(connection, sql, Setting::Alone, &op, batch)
-        }))
+            exec::script(connection, sql, Setting::Alone, op, batch)
+        })
     }
 
     /// Checks a statement and says what is known of it.
     pub fn prepare(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Statement> {
-        self.counted(self.op(options).and_then(|op| {
-            let mut lease = self.inner.pool.reader(&op, sql, Purpose::Statement, !options.unbound)?;
+        self.call(options, |op| {
+            let mut lease = self.inner.pool.reader(op, sql, Purpose::Statement, !options.unbound)?;
             let connection = lease.connection();
             connection.enter()?;
             let cursor = connection.prepare(sql, Permit::Shared, true)?;
             let plan = connection.plan(cursor)?.clone();
             connection.finish(cursor);
             Ok(Statement::new(plan))
-        }))
+        })
     }
 
     /// Begins a transaction. It holds its connection until it is committed, rolled back or dropped (which rolls back).
     pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
-        self.counted(self.op(options).and_then(|op| self.begin_tx(mode, options, op)))
+        self.call(options, |op| self.begin_tx(mode, options, op))
     }
 
-    fn begin_tx(&self, mode: TxMode, options: &QueryOptions<'_>, op: Op<'_>) -> Result<Scope> {
+    fn begin_tx(&self, mode: TxMode, options: &QueryOptions<'_>, op: &Op<'_>) -> Result<Scope> {
         let bound = !options.unbound;
         let mode = if self.read_only(options) { TxMode::ReadOnly } else { mode };
         let read_only = mode == TxMode::ReadOnly;
         let (lease, mode) = match mode {
-            TxMode::Write(mode) => (self.inner.pool.writer(&op, Purpose::Transaction, bound)?, mode),
+            TxMode::Write(mode) => (self.inner.pool.writer(op, Purpose::Transaction, bound)?, mode),
             TxMode::ReadOnly => {
-                let mut lease = self.inner.pool.reader(&op, "", Purpose::Transaction, bound)?;
+                let mut lease = self.inner.pool.reader(op, "", Purpose::Transaction, bound)?;
                 lease.connection().set_read_only(true)?;
                 lease.connection().enter()?;
                 (lease, Mode::Deferred)
             }
         };
-        let (session, level) = Session::transaction(lease.into_owned(&self.inner.pool), mode, read_only, &op)?;
-        Ok(Scope::new(self.clone(), self.remember(session), Some(level)).bounded(options, &op))
+        let (session, level) = Session::transaction(lease.into_owned(&self.inner.pool), mode, read_only, op)?;
+        Ok(Scope::new(self.clone(), self.remember(session), Some(level)).bounded(options, op))
     }
 
     /// Lends one connection (the writer, or with `read_only` a reader) until it is released or dropped: for settings, attached
     /// databases and temporary tables.
     pub fn pin(&self, options: &QueryOptions<'_>) -> Result<Scope> {
-        self.counted(self.op(options).and_then(|op| self.pin_one(options, op)))
+        self.call(options, |op| self.pin_one(options, op))
     }
 
-    fn pin_one(&self, options: &QueryOptions<'_>, op: Op<'_>) -> Result<Scope> {
+    fn pin_one(&self, options: &QueryOptions<'_>, op: &Op<'_>) -> Result<Scope> {
         let bound = !options.unbound;
         let lease = if self.read_only(options) {
-            let mut lease = self.inner.pool.reader(&op, "", Purpose::Pinned, bound)?;
+            let mut lease = self.inner.pool.reader(op, "", Purpose::Pinned, bound)?;
             lease.connection().set_read_only(true)?;
             lease
         } else {
-            self.inner.pool.writer(&op, Purpose::Pinned, bound)?
+            self.inner.pool.writer(op, Purpose::Pinned, bound)?
         };
         let session = Session::pinned(lease.into_owned(&self.inner.pool), self.read_only(options));
         Ok(Scope::new(self.clone(), self.remember(session), None))

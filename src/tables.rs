@@ -1,6 +1,11 @@
-//! A set of table names, `All` included.
+//! Names of tables: a set of them, `All` included, and how one is written.
 
 use std::collections::BTreeSet;
+
+/// A name as SQLite's grammar wants it between double quotes.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
 
 /// Names of tables, compared without case as SQLite does; or all there are.
 #[derive(Debug, Clone, PartialEq, Eq)]

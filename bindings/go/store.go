@@ -146,7 +146,7 @@ type Stats struct {
 	ClosedBroken   uint64        // closed because they were broken
 	Resets         uint64        // leases that came back with something open, which was undone
 	Discards       uint64        // connections that came back changed and were closed
-	Exhausted      uint64        // waits that ended without a connection
+	Exhausted      uint64        // calls that got no connection within pool.wait_timeout
 	Checkpoints    uint64        // times the log was copied into the database
 	LogFrames      uint64        // pages in the log now
 	Groups         uint64        // transactions that single writes of several callers shared

@@ -28,14 +28,6 @@ pub enum Stage {
     Execution,
 }
 
-impl Obstacle {
-    pub const ALL: [Obstacle; 4] = [Obstacle::Lock, Obstacle::Snapshot, Obstacle::Recovery, Obstacle::Checkpoint];
-}
-
-impl Stage {
-    pub const ALL: [Stage; 3] = [Stage::Queue, Stage::Busy, Stage::Execution];
-}
-
 /// How often each was met.
 #[derive(Debug, Default)]
 pub struct Obstacles {

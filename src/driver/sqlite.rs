@@ -49,6 +49,16 @@ pub enum Place {
     Memory,
 }
 
+impl Place {
+    /// What the database is called.
+    pub fn name(&self) -> String {
+        match self {
+            Place::File { path, .. } => path.display().to_string(),
+            Place::Memory => ":memory:".to_string(),
+        }
+    }
+}
+
 /// What may be done with a database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -111,10 +121,7 @@ impl SqliteDriver {
     /// does not take, [`Kind::Timeout`].
     pub fn open(settings: Settings, abort: Arc<AtomicBool>, op: &Op<'_>) -> Result<Self> {
         fork::prepare();
-        let name = match &settings.place {
-            Place::File { path, .. } => path.display().to_string(),
-            Place::Memory => ":memory:".to_string(),
-        };
+        let name = settings.place.name();
         let mut driver =
             SqliteDriver { target: String::new(), name, settings, wal: false, abort, identity: None, shared: Mutex::new(None) };
         driver.target = driver.choose_target()?;

@@ -4,6 +4,7 @@ use log::Level;
 
 use super::Matrix;
 use crate::driver::{tree, Connection, Cursor};
+use crate::text::head;
 use crate::value::{Params, ValueRef};
 
 /// The target of these events in the log.
@@ -26,7 +27,7 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Given<'_>) {
     let params = match params {
         Given::Many(matrix) => format!("{} rows of {}", matrix.rows, matrix.columns),
         Given::Once(_) | Given::Before if show => {
-            connection.expanded(cursor).map(|text| brief(&text, LONGEST_SHOWN).to_string()).unwrap_or_default()
+            connection.expanded(cursor).map(|text| head(&text, LONGEST_SHOWN).trim().to_string()).unwrap_or_default()
         }
         Given::Once(params) => describe(params),
         Given::Before => String::new(),
@@ -36,7 +37,7 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Given<'_>) {
     let execution = spent.nanos.saturating_sub(spent.queue_nanos + spent.busy_nanos);
     let ms = |nanos: u64| nanos as f64 / 1e6;
     let seconds = |nanos: u64| nanos as f64 / 1e9;
-    let text = brief(&sql, LONGEST);
+    let text = head(&sql, LONGEST).trim();
     log::warn!(
         target: TARGET,
         store = &*store,
@@ -63,14 +64,6 @@ pub fn log(connection: &mut dyn Connection, cursor: Cursor, params: Given<'_>) {
         scans.steps,
         if spent.failed { ", failed" } else { "" },
     );
-}
-
-fn brief(sql: &str, longest: usize) -> &str {
-    let mut end = sql.len().min(longest);
-    while !sql.is_char_boundary(end) {
-        end -= 1;
-    }
-    sql[..end].trim()
 }
 
 /// What a run was given.

@@ -7,6 +7,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use super::types::*;
 use crate::error::{Error, Kind, Outcome, Result, Retry};
 use crate::process;
+use crate::text::head;
 
 /// Runs the body of an exported function. What it returns is the status; on failure `err`, if given, says why.
 #[inline]
@@ -73,11 +74,8 @@ pub fn report(err: *mut kw_error, error: &Error) {
 
 /// Copies text into a fixed array, cut at a character's edge, always with a NUL at its end.
 pub fn copy_text(text: &str, into: &mut [c_char]) {
-    let mut end = text.len().min(into.len() - 1);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    for (place, byte) in into.iter_mut().zip(text.as_bytes()[..end].iter().chain([&0])) {
+    let text = head(text, into.len() - 1);
+    for (place, byte) in into.iter_mut().zip(text.as_bytes().iter().chain([&0])) {
         *place = *byte as c_char;
     }
 }

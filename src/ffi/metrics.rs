@@ -16,6 +16,7 @@ use crate::driver::Role;
 use crate::error::{Error, Kind, Result};
 use crate::metrics::report::{Cost, Order};
 use crate::metrics::text::Format;
+use crate::options::QueryOptions;
 use crate::results::Rows;
 use crate::rows::{Batch, Columns, Held};
 use crate::store::{Health, Store};
@@ -249,14 +250,11 @@ pub unsafe extern "C" fn kw_explain(
 ) -> kw_status {
     // SAFETY: the caller keeps the promises of the header.
     guard(err, || unsafe {
-        let (sql, call) = (sql_of(sql, sql_len, None)?, Call::new(options)?);
-        hand_out(store, &call, rows, |store| {
-            let nodes = store.explain(sql, &call.options()?)?;
-            let row = |node: &crate::driver::Node| (node.id, node.parent, node.detail.clone());
-            let lines: Vec<_> = nodes.iter().map(row).collect();
-            let cells = lines
+        study(store, sql, sql_len, options, rows, |store, sql, options| {
+            let nodes = store.explain(sql, options)?;
+            let cells = nodes
                 .iter()
-                .map(|(id, parent, detail)| [ValueRef::Integer(*id), ValueRef::Integer(*parent), ValueRef::Text(detail.as_bytes())]);
+                .map(|node| [ValueRef::Integer(node.id), ValueRef::Integer(node.parent), ValueRef::Text(node.detail.as_bytes())]);
             Ok(table(&["id", "parent", "detail"], 2, cells))
         })
     })
@@ -264,7 +262,8 @@ pub unsafe extern "C" fn kw_explain(
 
 /// The indexes that would help one statement, most useful first, at most three, as rows: table, index_sql (the CREATE INDEX), before and
 /// after (the plan without and with it). They are tried on a copy of the schema in memory, where the engine's own planner decides; the
-/// database is not changed. Takes some milliseconds, for very large schemas and joins some hundred; the timeout ends it. Blocks for a reader like `kw_query`. Close the rows. Errors: as `kw_explain`.
+/// database is not changed. Takes some milliseconds, for very large schemas and joins some hundred; the timeout ends it. Blocks for a reader
+/// like `kw_query`. Close the rows. Errors: as `kw_explain`.
 #[no_mangle]
 pub unsafe extern "C" fn kw_advise(
     store: kw_store,
@@ -276,15 +275,33 @@ pub unsafe extern "C" fn kw_advise(
 ) -> kw_status {
     // SAFETY: the caller keeps the promises of the header.
     guard(err, || unsafe {
-        let (sql, call) = (sql_of(sql, sql_len, None)?, Call::new(options)?);
-        hand_out(store, &call, rows, |store| {
-            let advice = store.advise(sql, &call.options()?)?;
+        study(store, sql, sql_len, options, rows, |store, sql, options| {
+            let advice = store.advise(sql, options)?;
             let cells = advice.iter().map(|advice| {
                 [&advice.table, &advice.index_sql, &advice.before, &advice.after].map(|text| ValueRef::Text(text.as_bytes()))
             });
             Ok(table(&["table", "index_sql", "before", "after"], 3, cells))
         })
     })
+}
+
+/// Gives rows that `make` makes of a statement to the caller.
+///
+/// # Safety
+/// The arguments keep the promises of the header.
+unsafe fn study(
+    store: kw_store,
+    sql: *const c_char,
+    sql_len: usize,
+    options: *const kw_options,
+    out: *mut kw_rows,
+    make: impl FnOnce(&Store, &str, &QueryOptions<'_>) -> Result<Rows>,
+) -> Result<kw_status> {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let (sql, call) = (sql_of(sql, sql_len, None)?, Call::new(options)?);
+        hand_out(store, &call, out, |store| make(store, sql, &call.options()?))
+    }
 }
 
 /// Gives rows that `make` makes to the caller.

@@ -116,15 +116,14 @@ pub unsafe extern "C" fn kw_store_stats(store: kw_store, out: *mut kw_stats, err
 
 fn stats(store: &Store) -> kw_stats {
     let stats = store.stats();
-    let sum = |pick: fn(&crate::slots::Load) -> usize| (pick(&stats.writer) + pick(&stats.readers)) as u32;
-    let (open, idle) = (sum(|load| load.total), sum(|load| load.idle));
+    let load = stats.writer.plus(stats.readers);
     kw_stats {
         struct_size: 0,
-        max_open: sum(|load| load.capacity),
-        open,
-        in_use: open - idle,
-        idle,
-        waiting: sum(|load| load.waiting),
+        max_open: load.capacity as u32,
+        open: load.total as u32,
+        in_use: load.in_use() as u32,
+        idle: load.idle as u32,
+        waiting: load.waiting as u32,
         waits: stats.waits,
         wait_ns: stats.wait_nanos,
         opened: stats.opened,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::cell::Counter;
 use crate::sync::Mutex;
+use crate::text::head;
 
 /// The numbers of one statement on one connection. Written by the thread that uses the connection, read by anybody.
 #[derive(Debug, Default)]
@@ -226,12 +227,8 @@ fn key(sql: &Arc<str>) -> Arc<str> {
     if sql.len() <= LONGEST_TEXT {
         return sql.clone();
     }
-    let mut end = LONGEST_TEXT;
-    while !sql.is_char_boundary(end) {
-        end -= 1;
-    }
     let hash = std::hash::BuildHasher::hash_one(&std::hash::BuildHasherDefault::<siphasher::sip::SipHasher13>::default(), &**sql);
-    format!("{}… ({} bytes, {hash:016x})", &sql[..end], sql.len()).into()
+    format!("{}… ({} bytes, {hash:016x})", head(sql, LONGEST_TEXT), sql.len()).into()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::policy::Verdict;
 use super::{Format, Policy, Source};
 use crate::driver::Connection;
 use crate::error::{Error, Kind, Result};
+use crate::tables::quoted;
 
 /// A tool whose history can be adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,7 +215,7 @@ fn find(connection: &mut dyn Connection) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for (table, columns) in tables {
         let Some(history) = recognise(&table, &columns) else { continue };
-        let rows = format!("SELECT 1 FROM {} LIMIT 1", ask::quoted(&table));
+        let rows = format!("SELECT 1 FROM {} LIMIT 1", quoted(&table));
         if ask::integer(connection, &rows, &[])?.is_some() && !(history.tool == Some(Tool::Goose) && is_fresh_goose(connection, &table)?) {
             found.push(history);
         }
@@ -224,7 +225,7 @@ fn find(connection: &mut dyn Connection) -> Result<Vec<Found>> {
 
 /// goose writes a row for version 0 when it makes its table.
 fn is_fresh_goose(connection: &mut dyn Connection, table: &str) -> Result<bool> {
-    let sql = format!("SELECT 1 FROM {} WHERE version_id > 0 LIMIT 1", ask::quoted(table));
+    let sql = format!("SELECT 1 FROM {} WHERE version_id > 0 LIMIT 1", quoted(table));
     Ok(ask::integer(connection, &sql, &[])?.is_none())
 }
 

@@ -37,11 +37,6 @@ pub fn text(answer: &Answer, row: usize, column: usize) -> String {
     answer.get(row, column).as_str().unwrap_or_default().to_string()
 }
 
-/// A name as SQLite's grammar wants it between double quotes.
-pub fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// A read transaction for several questions about one state of the database; it ends with `work`, whatever that comes to.
 pub fn snapshot<R>(connection: &mut dyn Connection, work: impl FnOnce(&mut dyn Connection) -> Result<R>) -> Result<R> {
     connection.begin(Mode::Deferred, &Op::unbounded())?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ask;
 use crate::driver::Connection;
 use crate::error::{Error, Kind, Result};
+use crate::tables::quoted;
 use crate::tables::Tables;
 use crate::value::ValueRef;
 
@@ -38,7 +39,7 @@ impl Violations {
         // One table at a time: a key that does not fit its parent ends the check of everything.
         found = Violations::default();
         for table in concerned(connection, changed, referring)? {
-            let sql = format!("PRAGMA foreign_key_check({})", ask::quoted(&table));
+            let sql = format!("PRAGMA foreign_key_check({})", quoted(&table));
             if let Err(error) = found.check(connection, &sql) {
                 found.add(Violation { table, row: None, parent: error.message().to_string(), key: 0 });
             }
@@ -105,5 +106,5 @@ fn concerned(connection: &mut dyn Connection, changed: &Tables, referring: &BTre
 
 /// The rows of a table.
 pub fn count(connection: &mut dyn Connection, table: &str) -> Result<i64> {
-    Ok(ask::integer(connection, &format!("SELECT count(*) FROM {}", ask::quoted(table)), &[] as &[ValueRef<'_>])?.unwrap_or_default())
+    Ok(ask::integer(connection, &format!("SELECT count(*) FROM {}", quoted(table)), &[] as &[ValueRef<'_>])?.unwrap_or_default())
 }

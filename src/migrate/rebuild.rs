@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Outcome, Result};
 use crate::exec;
 use crate::lead::Lead;
 use crate::rows::Batch;
+use crate::tables::quoted;
 use crate::tables::Tables;
 use crate::value::ValueRef;
 
@@ -89,8 +90,8 @@ impl Work<'_, '_> {
         if before != after {
             return Err(refused(format!("{before} rows were copied and {after} are there: the new definition's ON CONFLICT dropped some")));
         }
-        self.order(&format!("DROP TABLE {}", ask::quoted(&table)))?;
-        self.order(&format!("ALTER TABLE {NEW} RENAME TO {}", ask::quoted(&table)))?;
+        self.order(&format!("DROP TABLE {}", quoted(&table)))?;
+        self.order(&format!("ALTER TABLE {NEW} RENAME TO {}", quoted(&table)))?;
         self.recreate(&objects)?;
         self.restore_mark(&table, mark)?;
         self.check_views()?;
@@ -98,7 +99,7 @@ impl Work<'_, '_> {
             self.violations()?.refuse_new(&violated, true)?;
         }
         if analyzed {
-            self.order(&format!("ANALYZE {}", ask::quoted(&table)))?;
+            self.order(&format!("ANALYZE {}", quoted(&table)))?;
         }
         let kept = objects.iter().map(|object| note(format!("{} {} was made anew", object.kind, object.name)));
         let tables = vec![TableCount { table, before: Some(before), after: Some(after) }];
@@ -148,10 +149,10 @@ impl Work<'_, '_> {
         let (mut into, mut from, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for column in &new {
             let same = old.iter().find(|name| name.eq_ignore_ascii_case(column));
-            let value = given.get(&column.to_lowercase()).map(|sql| format!("({sql})")).or_else(|| same.map(|name| ask::quoted(name)));
+            let value = given.get(&column.to_lowercase()).map(|sql| format!("({sql})")).or_else(|| same.map(|name| quoted(name)));
             match value {
                 Some(value) => {
-                    into.push(ask::quoted(column));
+                    into.push(quoted(column));
                     from.push(value);
                 }
                 None => notes.push(note(format!("column {column} is new and has its default"))),
@@ -169,7 +170,7 @@ impl Work<'_, '_> {
         }
         let dropped = old.iter().filter(|column| !new.iter().any(|name| name.eq_ignore_ascii_case(column)));
         notes.extend(dropped.map(|column| note(format!("column {column} is gone"))));
-        let sql = format!("INSERT INTO {NEW}({}) SELECT {} FROM {}", into.join(", "), from.join(", "), ask::quoted(table));
+        let sql = format!("INSERT INTO {NEW}({}) SELECT {} FROM {}", into.join(", "), from.join(", "), quoted(table));
         self.order(&sql)?;
         Ok(notes)
     }
@@ -222,7 +223,7 @@ impl Work<'_, '_> {
         let answer = ask::rows(self.connection, "SELECT name FROM sqlite_schema WHERE type = 'view'", &[])?;
         for row in 0..answer.rows() {
             let name = ask::text(&answer, row, 0);
-            let sql = format!("SELECT * FROM {} LIMIT 0", ask::quoted(&name));
+            let sql = format!("SELECT * FROM {} LIMIT 0", quoted(&name));
             ask::run(self.connection, &sql, &[]).map_err(|error| {
                 let cure = "; drop it before, or keep what it needs in the new definition";
                 error.context(format!("the view {name} does not fit the new definition")).followed_by(cure)

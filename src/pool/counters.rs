@@ -10,6 +10,17 @@ use crate::metrics::cell::{Counter, Sizes, Times};
 /// back.
 pub type Endings = [u64; 4];
 
+/// Why a connection that came back was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discard {
+    /// It is not as it was opened.
+    Changed,
+    /// What had been left open could not be undone.
+    Failed,
+    /// Its thread panicked.
+    Panicked,
+}
+
 /// The numbers of one pool.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -27,9 +38,9 @@ pub struct Counters {
     pub closed_idle_time: Counter,
     pub closed_lifetime: Counter,
     pub closed_broken: Counter,
-    /// Connections that came back with rows or a transaction open.
+    /// Connections that came back with something open, in the order of [`crate::driver::Left`].
     pub resets: [Counter; 2],
-    /// Connections that came back changed, failed, or in a panic.
+    /// Connections that were closed when they came back, in the order of [`Discard`].
     pub discards: [Counter; 3],
     /// Transactions by how they ended, in the order of [`Endings`].
     pub transactions: [Counter; 4],

@@ -118,14 +118,8 @@ impl<'a, 'o> Wait<'a, 'o> {
     fn explained(&self, error: Error, before: Option<usize>) -> Error {
         let position = before.map(|before| format!("queue position {}; ", before + 1)).unwrap_or_default();
         let load = self.pool.slots(self.role).load();
-        let numbers = format!(
-            "total {}, active {}, idle {}, waiting {}, max {}",
-            load.total,
-            load.total - load.idle,
-            load.idle,
-            load.waiting,
-            load.capacity
-        );
+        let numbers =
+            format!("total {}, active {}, idle {}, waiting {}, max {}", load.total, load.in_use(), load.idle, load.waiting, load.capacity);
         let report = self.pool.report();
         error.followed_by(format!(" ({report}; {position}{numbers})"))
     }

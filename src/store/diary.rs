@@ -12,10 +12,13 @@ impl Store {
         &self.inner.insight.label
     }
 
-    /// The store is open; each warning of its configuration is an event too.
+    /// The store is open; each warning of its configuration is an event too. What is noticed later tells of itself.
     pub(super) fn say_opened(&self) {
         log::info!(target: TARGET, store = self.label(), max_open = self.inner.config.pool.max_open; "opened {}", self.database());
-        self.warnings().for_each(|warning| log::warn!(target: TARGET, store = self.label(); "{warning}"));
+        if log::log_enabled!(target: TARGET, log::Level::Warn) {
+            let warnings = self.inner.config.warnings();
+            warnings.iter().for_each(|warning| log::warn!(target: TARGET, store = self.label(); "{warning}"));
+        }
     }
 
     /// The store is closed, with what had to be ended.

@@ -52,21 +52,22 @@ impl Insight {
         if self.pool.check_process().is_ok() {
             self.sentry.look();
         }
-        let before = self.pool.load();
+        let (writer, readers) = self.pool.load();
         let (read, write) = (self.try_read(op, bound), self.try_write(op, bound));
         let errors = [read.as_ref().err(), write.as_ref().err().filter(|_| !self.reads_only)];
         let mut problems: Vec<String> = errors.into_iter().flatten().map(ToString::to_string).collect();
         problems.extend(self.pool.log_problem());
         problems.extend(self.sentry.seen().map(str::to_string));
         problems.dedup();
+        let database = self.database();
         Health {
             healthy: problems.is_empty(),
             can_read: read.is_ok(),
             can_write: write.is_ok(),
             problem: problems.join("; "),
-            pool: pool_health(before),
-            schema_version: self.migrations_version(),
-            database_bytes: self.database_bytes(),
+            pool: pool_health(writer.plus(readers)),
+            schema_version: database.migrations_version,
+            database_bytes: database.bytes(),
             wal_bytes: self.log_bytes(),
             last_error: self.errors.last(),
         }
@@ -85,10 +86,8 @@ impl Insight {
     }
 }
 
-fn pool_health((writer, readers): (Load, Load)) -> PoolHealth {
-    let sum = |pick: fn(&Load) -> usize| pick(&writer) + pick(&readers);
-    let (open, idle) = (sum(|load| load.total), sum(|load| load.idle));
-    PoolHealth { max_open: sum(|load| load.capacity), open, in_use: open - idle, idle, waiting: sum(|load| load.waiting) }
+fn pool_health(load: Load) -> PoolHealth {
+    PoolHealth { max_open: load.capacity, open: load.total, in_use: load.in_use(), idle: load.idle, waiting: load.waiting }
 }
 
 impl Store {

@@ -56,6 +56,8 @@ pub struct Insight {
 
 /// What an insight is made of.
 pub struct Parts {
+    /// What the store is called in metrics and logs.
+    pub label: String,
     pub pool: Arc<Pool>,
     pub sentry: Arc<Sentry>,
     pub warnings: Arc<Warnings>,
@@ -76,8 +78,7 @@ impl Insight {
     /// # Errors
     /// [`crate::Kind::Config`] for a `metrics.file` that can not be one.
     pub fn new(config: &Config, parts: Parts) -> Result<Self> {
-        let Parts { pool, sentry, warnings, meter, cache } = parts;
-        let label = settings::label(config)?;
+        let Parts { label, pool, sentry, warnings, meter, cache } = parts;
         Ok(Insight {
             file: expose::file(config, pool.database())?,
             log_file: expose::beside(pool.database(), "-wal"),
@@ -115,22 +116,12 @@ impl Insight {
     }
 
     /// The database as it was when it was last looked at, which is not much longer ago than `metrics.collect_interval`.
-    fn database(&self) -> DatabaseFacts {
+    pub fn database(&self) -> DatabaseFacts {
         let at = self.sample.lock().at;
         if at.is_none_or(|at| at.elapsed() >= self.interval) {
             self.take_sample();
         }
         self.sample.lock().database
-    }
-
-    /// The newest migration that is applied, as of the last look.
-    pub fn migrations_version(&self) -> Option<i64> {
-        self.database().migrations_version
-    }
-
-    /// The size of the database, in bytes, as of the last look.
-    pub fn database_bytes(&self) -> Option<u64> {
-        self.database().bytes()
     }
 
     /// The size of the log's file.
@@ -189,11 +180,11 @@ impl Insight {
 
     fn pool_facts(&self) -> PoolFacts {
         let (writer, readers) = self.pool.load();
-        let counters = &self.pool.counters;
+        let (all, counters) = (writer.plus(readers), &self.pool.counters);
         PoolFacts {
-            max_open: writer.capacity + readers.capacity,
-            open: writer.total + readers.total,
-            idle: writer.idle + readers.idle,
+            max_open: all.capacity,
+            open: all.total,
+            idle: all.idle,
             waiting_readers: readers.waiting,
             waiting_writers: writer.waiting,
             waits: counters.waits.get(),

@@ -112,7 +112,7 @@ impl Scope {
             let scope = self.begin(mode, &QueryOptions { whole: true, ..*options })?;
             return attempt(&Arc::new(scope), &mut body).map_err(|failed| failed.with);
         }
-        again_and_again(&self.store().clone(), &op, mode, options, |mode, options| self.begin(mode, options), body)
+        again_and_again(self.store(), &op, mode, options, |mode, options| self.begin(mode, options), body)
     }
 }
 

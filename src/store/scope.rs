@@ -55,6 +55,15 @@ impl Scope {
         Ok(op)
     }
 
+    /// Makes the operation of a call with these options, and lets `work` do it; the error that the call ends with is counted.
+    #[inline]
+    fn call<R>(&self, options: &QueryOptions<'_>, work: impl FnOnce(&Op<'_>) -> Result<R>) -> Result<R> {
+        self.store.counted(match self.op(options) {
+            Ok(op) => work(&op),
+            Err(error) => Err(error),
+        })
+    }
+
     /// See [`Store::query`].
     pub fn query<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Rows> {
         let taken = |columns: &Arc<Columns>, first: First<'_>| (columns.clone(), first.take());
@@ -71,12 +80,8 @@ impl Scope {
         options: &QueryOptions<'_>,
         receive: impl FnOnce(&Arc<Columns>, First<'_>) -> R,
     ) -> Result<(R, Option<Rest>)> {
-        let op = match self.op(options) {
-            Ok(op) => op,
-            Err(error) => return self.store.counted(Err(error)),
-        };
         let usage = self.usage(options);
-        let (received, cursor) = self.store.counted(self.session.query(sql, params, usage, &op, receive))?;
+        let (received, cursor) = self.call(options, |op| self.session.query(sql, params, usage, op, receive))?;
         self.store.count_bypass(options);
         Ok((
             received,
@@ -89,28 +94,27 @@ impl Scope {
     /// See [`Store::execute`]. Durable when the outermost transaction is committed.
     pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Changes> {
         let params = params.into();
-        self.store.counted(self.op(options).and_then(|op| self.session.execute(sql, params, self.usage(options), &op)))
+        self.call(options, |op| self.session.execute(sql, params, self.usage(options), op))
     }
 
     /// See [`Store::execute_many`]; inside a transaction it is a savepoint of its own.
     pub fn execute_many(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
-        self.store.counted(self.op(options).and_then(|op| self.session.execute_many(sql, matrix, self.usage(options), &op)))
+        self.call(options, |op| self.session.execute_many(sql, matrix, self.usage(options), op))
     }
 
     /// Runs the statements of a script one after another. Inside a transaction they must not end it.
     pub fn execute_script(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Changes> {
-        self.store.counted(self.op(options).and_then(|op| self.session.script(sql, self.usage(options), &op)))
+        self.call(options, |op| self.session.script(sql, self.usage(options), op))
     }
 
     /// See [`Store::prepare`].
     pub fn prepare(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Statement> {
-        let plan = self.op(options).and_then(|_| self.session.prepare(sql, self.usage(options)));
-        self.store.counted(plan).map(Statement::new)
+        self.call(options, |_| self.session.prepare(sql, self.usage(options))).map(Statement::new)
     }
 
     /// Begins a savepoint inside a transaction, or a transaction on a pinned connection.
     pub fn begin(&self, mode: TxMode, options: &QueryOptions<'_>) -> Result<Scope> {
-        self.store.counted(self.op(options).and_then(|op| self.begin_inside(mode, options, &op)))
+        self.call(options, |op| self.begin_inside(mode, options, op))
     }
 
     fn begin_inside(&self, mode: TxMode, options: &QueryOptions<'_>, op: &Op<'_>) -> Result<Scope> {
@@ -187,7 +191,7 @@ impl Scope {
 
     /// One transaction's worth of [`Store::execute_many`]: the savepoint around it would be of no use.
     pub(super) fn each(&self, sql: &str, matrix: Matrix<'_>, options: &QueryOptions<'_>) -> Result<Changes> {
-        self.store.counted(self.op(options).and_then(|op| self.session.each(sql, matrix, self.usage(options), &op)))
+        self.call(options, |op| self.session.each(sql, matrix, self.usage(options), op))
     }
 
     fn usage(&self, options: &QueryOptions<'_>) -> Use {

@@ -95,22 +95,23 @@ impl Store {
             self.inner.insight.meter.iter().for_each(|meter| meter.statements.reset());
         }
     }
+
     /// How the engine would run one statement, as a tree. It is not run; parameters count as NULL. <https://sqlite.org/eqp.html>
     ///
     /// # Errors
     /// [`crate::Kind::Sql`], and those of waiting for a reader.
     pub fn explain(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Vec<Node>> {
-        self.counted(self.with_checked(sql, options, |connection, _| connection.explain(sql)))
+        self.with_checked(sql, options, |connection, _| connection.explain(sql))
     }
 
     /// The indexes that would help one statement, most useful first, at most three. They are tried on a copy of the schema in memory, where
-    /// the engine's own planner decides; nothing is changed here. Takes some milliseconds, and for a thousand tables or a join of many of them up to
-    /// some hundred; the timeout of `options` ends it.
+    /// the engine's own planner decides; nothing is changed here. Takes some milliseconds, and for a thousand tables or a join of many of
+    /// them up to some hundred; the timeout of `options` ends it.
     ///
     /// # Errors
     /// As [`Store::explain`].
     pub fn advise(&self, sql: &str, options: &QueryOptions<'_>) -> Result<Vec<Advice>> {
-        self.counted(self.with_checked(sql, options, |connection, op| connection.advise(sql, op)))
+        self.with_checked(sql, options, |connection, op| connection.advise(sql, op))
     }
 
     /// Lets `work` use a reader on which the statement has been found to be one, and right.
@@ -120,14 +121,15 @@ impl Store {
         options: &QueryOptions<'_>,
         work: impl FnOnce(&mut dyn Connection, &Op<'_>) -> Result<R>,
     ) -> Result<R> {
-        let op = self.op(options)?;
-        let mut lease = self.inner.pool.reader(&op, sql, Purpose::Statement, !options.unbound)?;
-        let connection = lease.connection();
-        connection.enter()?;
-        // A plan is made without a look at whether the schema is still the one that this connection knows; running a statement looks.
-        connection.ask("SELECT 1 FROM sqlite_schema")?;
-        let cursor = connection.prepare(sql, Permit::Shared, false)?;
-        connection.finish(cursor);
-        work(connection, &op)
+        self.call(options, |op| {
+            let mut lease = self.inner.pool.reader(op, sql, Purpose::Statement, !options.unbound)?;
+            let connection = lease.connection();
+            connection.enter()?;
+            // A plan is made without a look at whether the schema is still the one that this connection knows; running a statement looks.
+            connection.ask("SELECT 1 FROM sqlite_schema")?;
+            let cursor = connection.prepare(sql, Permit::Shared, false)?;
+            connection.finish(cursor);
+            work(connection, op)
+        })
     }
 }

@@ -55,10 +55,7 @@ impl Store {
     /// of its own, and none is answered before all of it is durable.
     pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>, options: &QueryOptions<'_>) -> Result<Changes> {
         let params = params.into();
-        match self.op(options) {
-            Ok(op) => self.counted(self.execute_one(sql, params, options, &op)),
-            Err(error) => self.counted(Err(error)),
-        }
+        self.call(options, |op| self.execute_one(sql, params, options, op))
     }
 
     fn execute_one(&self, sql: &str, params: Params<'_>, options: &QueryOptions<'_>, op: &Op<'_>) -> Result<Changes> {

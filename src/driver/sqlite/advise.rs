@@ -13,6 +13,7 @@ use rusqlite::{ffi, Connection, OpenFlags, Result};
 
 use crate::driver::{tree, Advice, Node};
 use crate::sync::Mutex;
+use crate::tables::quoted;
 
 /// Indexes that are proposed for one statement, their columns, and columns of a table that are tried.
 const MOST_INDEXES: usize = 3;
@@ -78,11 +79,6 @@ struct Index {
 type Badness = (usize, usize, isize);
 
 impl Index {
-    fn create_as(&self, name: &str) -> String {
-        let columns: Vec<String> = self.columns.iter().map(|column| quoted(column)).collect();
-        format!("CREATE INDEX {} ON {}({})", quoted(name), quoted(&self.table), columns.join(", "))
-    }
-
     fn with(&self, column: &str) -> Index {
         let columns = self.columns.iter().map(String::as_str).chain([column]).map(str::to_string).collect();
         Index { table: self.table.clone(), columns }
@@ -129,7 +125,8 @@ impl<'a> Copy<'a> {
     }
 
     fn create(&self, index: &Index) -> String {
-        index.create_as(&self.name(index))
+        let columns: Vec<String> = index.columns.iter().map(|column| quoted(column)).collect();
+        format!("CREATE INDEX {} ON {}({})", quoted(&self.name(index)), quoted(&index.table), columns.join(", "))
     }
 
     /// The columns that the statement reads of real tables, as the authorizer hears of them.
@@ -274,10 +271,6 @@ pub fn query_plan(db: &Connection, sql: &str) -> Result<Vec<Node>> {
         nodes.push(Node { id: row.get(0)?, parent: row.get(1)?, detail: row.get(3)? });
     }
     Ok(nodes)
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]

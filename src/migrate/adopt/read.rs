@@ -6,11 +6,12 @@ use crate::driver::Connection;
 use crate::error::{Error, Kind, Result};
 use crate::migrate::ask::{self, Answer};
 use crate::migrate::Source;
+use crate::tables::quoted;
 use crate::value::ValueRef;
 
 /// What `tool` has applied, in no particular order.
 pub(super) fn applied(connection: &mut dyn Connection, tool: Tool, table: &str, source: &Source) -> Result<Vec<Taken>> {
-    let from = ask::quoted(table);
+    let from = quoted(table);
     match tool {
         Tool::GolangMigrate => golang_migrate(connection, &from, source),
         Tool::Goose => goose(connection, &from),
