@@ -168,7 +168,7 @@ func TestTheCacheIsCounted(t *testing.T) {
 	}
 }
 
-// What waits does so in Go, where the library does not see it.
+// What waits does so in Go, and the library is told of it.
 func TestGoroutinesThatWaitAreCounted(t *testing.T) {
 	store := accounts(t, "pool.wait_timeout", "0.05")
 	const waits, times, stops = "keepwell_pool_wait_count_total", "keepwell_pool_wait_duration_seconds", "keepwell_stopped_total"
