@@ -154,7 +154,6 @@ def forward_logs(
     than it handles.
     """
     base = logger if isinstance(logger, logging.Logger) else logging.getLogger("keepwell" if logger is None else logger)
-    base = logger if isinstance(logger, logging.Logger) else logging.getLogger("keepwell" if logger is None else logger)
     if isinstance(capacity, bool) or not isinstance(capacity, int) or not 0 < capacity < 1 << 32:
         raise ValueError(f"capacity: an int, 1 or more, not {capacity!r}")
     return LogForwarding(base, _number(level), capacity)
